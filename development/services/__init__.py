@@ -1,0 +1,1 @@
+"""`make services`: every part as a process of its own, supervised, on one machine."""

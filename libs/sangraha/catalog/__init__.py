@@ -1,0 +1,1 @@
+"""What became of every request and where every object is: SQL on PostgreSQL or SQLite."""

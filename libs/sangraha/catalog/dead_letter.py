@@ -1,0 +1,111 @@
+"""Dead letters: messages that were given up, kept with the reason for an operator."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import LargeBinary, literal, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sangraha.broker.protocol import Fault
+from sangraha.catalog.columns import DatabaseClock
+from sangraha.catalog.lookup import created
+from sangraha.catalog.rows import AnyRow, json_of
+from sangraha.catalog.tables import dead_letters, outcomes
+from sangraha.catalog.upsert import insert
+from sangraha.errors import RequestDead
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that was given up. `queue` is where it came from.
+
+    `request_ids` are those known to be in it; a body that cannot be decoded names none. `body` is
+    None in lists; `body_size` is in bytes.
+    """
+
+    letter_id: UUID
+    message_id: str
+    queue: str
+    request_ids: list[UUID]
+    fault: Fault
+    headers: dict[str, str | int]
+    body: bytes | None
+    body_size: int
+    recorded_at: datetime
+
+
+async def record(connection: AsyncConnection, letter: DeadLetter) -> None:
+    """Keep the letter and mark its requests dead, those that have no outcome yet.
+
+    A letter that is there already changes nothing: its requests may have been sent again since.
+    """
+    row = {
+        **msgspec.structs.asdict(letter),
+        "message_id": _storable(letter.message_id),
+        "queue": _storable(letter.queue),
+        "request_ids": json_of(letter.request_ids),
+        "fault": json_of(letter.fault),
+        "headers": json_of(letter.headers),
+    }
+    added = await connection.execute(
+        insert(connection, dead_letters)
+        .values(row)
+        .on_conflict_do_nothing(index_elements=[dead_letters.c.letter_id])
+        .returning(dead_letters.c.letter_id)
+    )
+    if added.first() is None or not letter.request_ids:
+        return
+    request_ids = sorted(set(letter.request_ids))
+    done = await created(connection, request_ids)
+    problem = json_of(RequestDead(letter_id=str(letter.letter_id)).problem())
+    dead = [
+        {"request_id": request_id, "problem": problem}
+        for request_id in request_ids
+        if request_id not in done
+    ]
+    if dead:
+        await connection.execute(
+            insert(connection, outcomes)
+            .values(operation="create", state="dead", completed_at=DatabaseClock())
+            .on_conflict_do_nothing(index_elements=[outcomes.c.request_id]),
+            dead,
+        )
+
+
+async def newest(
+    connection: AsyncConnection, *, limit: int, before: UUID | None
+) -> list[DeadLetter]:
+    """Up to `limit` letters without their bodies, newest first, from the one after `before`."""
+    position = tuple_(dead_letters.c.recorded_at, dead_letters.c.letter_id)
+    columns = [column for column in dead_letters.c if column is not dead_letters.c.body]
+    statement = (
+        select(*columns, literal(None, LargeBinary).label("body"))
+        .order_by(dead_letters.c.recorded_at.desc(), dead_letters.c.letter_id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        there = select(dead_letters.c.recorded_at, dead_letters.c.letter_id)
+        statement = statement.where(
+            position < there.where(dead_letters.c.letter_id == before).scalar_subquery()
+        )
+    return [_letter_of(row) for row in await connection.execute(statement)]
+
+
+async def one(connection: AsyncConnection, letter_id: UUID) -> DeadLetter | None:
+    """The letter with its body, or None."""
+    statement = select(dead_letters).where(dead_letters.c.letter_id == letter_id)
+    row = (await connection.execute(statement)).first()
+    return None if row is None else _letter_of(row)
+
+
+def _letter_of(row: AnyRow) -> DeadLetter:
+    fields = dict(row._mapping)
+    fields["request_ids"] = [UUID(text) for text in fields["request_ids"]]
+    fields["fault"] = msgspec.convert(fields["fault"], Fault)
+    return DeadLetter(**fields)
+
+
+def _storable(text: str) -> str:
+    # Whatever a foreign message calls itself, its letter must be kept: PostgreSQL's text holds
+    # neither U+0000 nor halves of surrogate pairs.
+    return text.encode(errors="replace").decode().replace("\0", "\ufffd")

@@ -1,0 +1,77 @@
+"""Errors as RFC 9457 problem details, the framework's own included."""
+
+import logging
+from collections.abc import Mapping
+
+import msgspec
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from sangraha.errors import (
+    InternalFault,
+    InvalidParameter,
+    MalformedRequest,
+    MethodNotAllowed,
+    NotFound,
+    Problem,
+    SangrahaError,
+    Unavailable,
+)
+
+logger = logging.getLogger(__name__)
+
+
+def problem_response(
+    problem: Problem, headers: Mapping[str, str] | None = None, *, exchange_id: str | None = None
+) -> Response:
+    """The problem as application/problem+json; 503 carries Retry-After (RFC 9110, 10.2.3)."""
+    document = problem.document()
+    if exchange_id:
+        document.setdefault("exchange_id", exchange_id)
+    sent = dict(headers or {})
+    if problem.status == Unavailable.status:
+        sent.setdefault("Retry-After", str(Unavailable.retry_after_seconds))
+    return Response(msgspec.json.encode(document), problem.status, sent, "application/problem+json")
+
+
+def install_problems(app: FastAPI) -> None:
+    """Answer every error of this app as a problem."""
+
+    def answer(
+        request: Request, error: SangrahaError, headers: Mapping[str, str] | None = None
+    ) -> Response:
+        return problem_response(
+            error.problem(), headers, exchange_id=getattr(request.state, "exchange_id", None)
+        )
+
+    async def ours(request: Request, error: Exception) -> Response:
+        assert isinstance(error, SangrahaError)  # noqa: S101 - how it is registered below
+        if isinstance(error, InternalFault) or type(error) is SangrahaError:
+            logger.error("internal fault: %s", error.detail, exc_info=error)
+        return answer(request, error)
+
+    async def frameworks(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - how it is registered below
+        known: dict[int, SangrahaError] = {
+            404: NotFound(f"nothing is served at {request.url.path}"),
+            405: MethodNotAllowed(f"{request.url.path} does not take {request.method}"),
+        }
+        fallback = MalformedRequest(str(error.detail)) if error.status_code < 500 else None
+        return answer(
+            request, known.get(error.status_code) or fallback or InternalFault(), error.headers
+        )
+
+    async def validation(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101 - registered below
+        complaints = [
+            {"parameter": str(item["loc"][-1]), "in": str(item["loc"][0]), "reason": item["msg"]}
+            for item in error.errors()
+        ]
+        detail = "; ".join(f"{item['parameter']}: {item['reason']}" for item in complaints)
+        return answer(request, InvalidParameter(detail, parameters=complaints))
+
+    app.add_exception_handler(SangrahaError, ours)
+    app.add_exception_handler(HTTPException, frameworks)
+    app.add_exception_handler(RequestValidationError, validation)

@@ -1,0 +1,97 @@
+"""Serving HTTP by uvicorn until a signal, and ending in phases.
+
+On SIGTERM or SIGINT: unready at once; accepting goes on for `drain_seconds`, so that load
+balancers notice; then requests in flight are finished. A second signal ends without finishing.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterator
+
+import uvicorn
+from fastapi import FastAPI
+
+from sangraha.errors import InvalidConfiguration
+from sangraha.http.health import Health
+
+logger = logging.getLogger(__name__)
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A bound socket. Raises InvalidConfiguration where the address is taken or not ours."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise InvalidConfiguration(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: ours know the phases."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class HttpServer:
+    """One app on one socket."""
+
+    def __init__(
+        self, app: FastAPI, health: Health, *, drain_seconds: float, grace_seconds: float
+    ) -> None:
+        self._health = health
+        self._drain_seconds = drain_seconds
+        self._stopping: asyncio.Task[None] | None = None
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=max(1, round(grace_seconds)),
+            )
+        )
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Serve until a signal or `stop`; returns once requests in flight are finished."""
+        with _signals(self.stop):
+            await self._server.serve(sockets=[listener])
+
+    def stop(self) -> None:
+        """Begin the end; called again, do not wait for anything any more."""
+        if self._stopping is not None:
+            logger.warning("asked again: ending without finishing requests")
+            self._server.force_exit = True
+            self._server.should_exit = True
+            return
+        logger.info("stopping: unready from now on")
+        self._health.draining = True
+        self._stopping = asyncio.get_running_loop().create_task(self._close_later())
+
+    async def _close_later(self) -> None:
+        await asyncio.sleep(self._drain_seconds)
+        self._server.should_exit = True
+
+
+@contextlib.contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,35 @@
+"""Requests that wait for their replies, by request id, whichever group brings them."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Generic, TypeVar
+from uuid import UUID
+
+T = TypeVar("T")
+
+
+class Replies(Generic[T]):
+    """Hands each reply to whoever expects it; replies nobody expects are dropped."""
+
+    def __init__(self) -> None:
+        self._expected: dict[UUID, asyncio.Future[T]] = {}
+
+    @contextmanager
+    def expect(self, request_id: UUID) -> Iterator[asyncio.Future[T]]:
+        """A future for the reply to this request, for as long as the context lasts."""
+        future = self._expected[request_id] = asyncio.get_running_loop().create_future()
+        try:
+            yield future
+        finally:
+            del self._expected[request_id]
+            future.cancel()
+
+    def arrived(self, request_id: UUID, reply: T) -> None:
+        """Wake whoever expects this reply."""
+        future = self._expected.get(request_id)
+        if future is not None and not future.done():
+            future.set_result(reply)
+
+    def __len__(self) -> int:
+        return len(self._expected)

@@ -1,0 +1,1 @@
+"""Bodies in an object store: one protocol (protocol.py) over S3, a local folder and memory."""

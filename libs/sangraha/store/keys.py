@@ -1,0 +1,42 @@
+"""Keys: how a body's place is named, and which names every store takes."""
+
+import re
+import unicodedata
+from typing import Final
+from uuid import UUID
+
+_MAX_KEY: Final = 1024
+_MAX_SLUG: Final = 64
+_MAX_EXTENSION: Final = 16
+# What S3, file systems and URLs all take as it is; no segment is empty or starts with a dot.
+_KEY: Final = re.compile(
+    r"(?!\.)[A-Za-z0-9._=+,@()'! -]{1,255}(?:/(?!\.)[A-Za-z0-9._=+,@()'! -]{1,255})*"
+)
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+def object_key(bucket: str, object_id: UUID, file_name: str | None) -> str:
+    """Where the body of a large object lies: `{bucket}/objects/{id}-{ASCII slug}`.
+
+    The slug is there for people who look into the store; nothing is ever read from it.
+    """
+    slug = _slug(file_name or "")
+    return f"{bucket}/objects/{object_id}{'-' if slug else ''}{slug}"
+
+
+def require_key(key: str) -> str:
+    """The key itself. Raises ValueError for one that some store would take for another."""
+    if len(key) > _MAX_KEY or _KEY.fullmatch(key) is None:
+        raise ValueError(f"not a key of a body: {key[:100]!r}")
+    return key
+
+
+def _slug(file_name: str) -> str:
+    """At most 64 safe ASCII characters of the name, its extension kept; may be empty."""
+    ascii_name = unicodedata.normalize("NFKD", file_name[:1024]).encode("ascii", "ignore").decode()
+    safe = _UNSAFE.sub("-", ascii_name)
+    stem, dot, extension = safe.rpartition(".")
+    if not stem or not extension or len(extension) > _MAX_EXTENSION:
+        stem, dot, extension = safe, "", ""
+    stem = stem.strip("-._")[: _MAX_SLUG - len(dot + extension)].rstrip("-._")
+    return (stem + dot + extension.strip("-_") if stem else extension.strip("-_")).rstrip(".")

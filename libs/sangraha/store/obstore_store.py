@@ -1,0 +1,101 @@
+"""A store over any of obstore's back ends. Used as it is for memory; s3.py adds the bucket."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import ObjectStore
+
+from sangraha.errors import BodyMissing, StoreUnavailable
+from sangraha.store.failures import reason, tells_no_bucket
+from sangraha.store.keys import require_key
+
+_NOWHERE: Final = "sangraha-check"
+
+
+class ObstoreStore:
+    """The contract of protocol.py. `timeout_seconds` bounds each call as a whole."""
+
+    def __init__(self, backend: ObjectStore, *, timeout_seconds: float) -> None:
+        self._backend = backend
+        self._timeout_seconds = timeout_seconds
+
+    async def start(self) -> None:
+        """Nothing to make here."""
+
+    async def put(self, key: str, body: bytes) -> None:
+        """In a single request: servers replace a body only when the new one is whole."""
+        require_key(key)
+        async with self._attempt():
+            await obstore.put_async(self._backend, key, body, use_multipart=False)
+
+    async def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
+        require_key(key)
+        if offset < 0 or (length is not None and length < 0):
+            raise ValueError(f"not a range: {offset}, {length}")
+        async with self._attempt():
+            try:
+                if offset == 0 and length is None:
+                    whole = await obstore.get_async(self._backend, key)
+                    return (await whole.bytes_async()).to_bytes()
+                return await self._get_range(key, offset, length)
+            except FileNotFoundError as error:
+                if tells_no_bucket(error):
+                    raise
+                raise BodyMissing(f"the store has no body {key}") from error
+
+    async def delete(self, key: str) -> None:
+        require_key(key)
+        async with self._attempt():
+            try:
+                await obstore.delete_async(self._backend, key)
+            except FileNotFoundError as error:
+                if tells_no_bucket(error):
+                    raise
+
+    async def check(self) -> None:
+        async with self._attempt():
+            await obstore.list_with_delimiter_async(self._backend, _NOWHERE)
+
+    async def close(self) -> None:
+        """obstore lets go of its connections with the back end itself."""
+
+    async def _get_range(self, key: str, offset: int, length: int | None) -> bytes:
+        """An empty range or one without an end cannot be asked for: the size comes first."""
+        if not length:
+            size = await self._size(key)
+            length = size - offset if length is None else 0
+            if offset + length > size or length < 0:
+                raise _too_short(key)
+            if length == 0:
+                return b""
+        try:
+            found = await obstore.get_range_async(self._backend, key, start=offset, length=length)
+        except BaseError:
+            # A range wholly beyond the end is an error like any other: only the size tells.
+            if offset < await self._size(key):
+                raise
+            raise _too_short(key) from None
+        if len(found) < length:
+            raise _too_short(key)
+        return found.to_bytes()
+
+    async def _size(self, key: str) -> int:
+        return (await obstore.head_async(self._backend, key))["size"]
+
+    @asynccontextmanager
+    async def _attempt(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                yield
+        except TimeoutError:
+            raise StoreUnavailable("The store failed: it did not answer in time") from None
+        except (BaseError, OSError) as error:
+            raise StoreUnavailable(f"The store failed: {reason(error)}") from error
+
+
+def _too_short(key: str) -> BodyMissing:
+    return BodyMissing(f"the body {key} is shorter than asked for")

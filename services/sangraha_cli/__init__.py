@@ -1,0 +1,1 @@
+"""The sangraha command: composes the services, one by one or all in one process."""

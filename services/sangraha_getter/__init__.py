@@ -1,0 +1,1 @@
+"""Serves reads over HTTP by asking the read queue."""

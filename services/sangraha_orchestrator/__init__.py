@@ -1,0 +1,1 @@
+"""The worker pool: verifies, stores, catalogues and answers."""

@@ -1,0 +1,74 @@
+"""Sangraha's own processes, started as users start them and broken as any other server."""
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+import httpx
+
+from development.servers.base import Server
+from development.servers.process import Process
+from development.software import Software
+
+
+class SangrahaServer(Server):
+    """One `sangraha` process: a service, or with "run" all of them.
+
+    `environment` are its settings. It counts as started once /health/ready says so, or with
+    `until="live"` once it answers at all.
+    """
+
+    name: ClassVar[str] = "sangraha"
+    software: ClassVar[Software] = Software(
+        "Sangraha", None, "make test", lambda: Path(sys.executable)
+    )
+    start_seconds: ClassVar[float] = 30
+
+    def __init__(
+        self,
+        command: str,
+        environment: Mapping[str, str],
+        folder: Path | None = None,
+        *,
+        until: str = "ready",
+    ) -> None:
+        super().__init__(folder)
+        self._command = command
+        self._environment = dict(environment)
+        self._until = until
+
+    def another(self, replica: str) -> "SangrahaServer":
+        """One more of the same service, under another name, in a folder of its own."""
+        return SangrahaServer(self._command, {**self._environment, "SANGRAHA_REPLICA": replica})
+
+    @property
+    def url(self) -> str:
+        """The address it listens on."""
+        return f"http://127.0.0.1:{self.folder.port('http')}"
+
+    @property
+    def log(self) -> str:
+        """All it has written to standard output and error."""
+        return self.folder.log.read_text()
+
+    def prepare(self) -> None:
+        """It makes what it needs itself."""
+
+    def processes(self) -> list[Process]:
+        inherited = {name: "" for name in os.environ if name.startswith("SANGRAHA_")}
+        settings = {
+            "SANGRAHA_PORT": str(self.folder.port("http")),
+            "SANGRAHA_DATA_DIR": str(self.folder.path / "data"),
+            **self._environment,
+        }
+        command = [str(self.program), "-m", "sangraha_cli", self._command]
+        return [Process(self._command, command, {**inherited, **settings}, signal.SIGTERM)]
+
+    def is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/health/{self._until}", timeout=5).status_code == 200
+        except httpx.HTTPError:
+            return False

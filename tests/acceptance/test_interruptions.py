@@ -1,0 +1,181 @@
+"""Nothing accepted is lost or doubled while a part goes away in the middle of many writes."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+import httpx
+import pytest
+
+from development.servers import MinioServer, RabbitmqServer
+from tests.acceptance.client import Client
+from tests.acceptance.deployment import Deployment
+from tests.waiting import eventually
+
+WRITES = 1000
+WRITERS = 16
+
+
+class Journal:
+    """What the clients were told, to be held against what is there."""
+
+    def __init__(self) -> None:
+        self.bodies: dict[str, bytes] = {}
+        self.created: set[str] = set()
+        self.accepted: set[str] = set()
+        self.unknown: set[str] = set()
+        self.refused = 0
+        self.unanswered = 0
+
+    def note(self, body: bytes, answer: httpx.Response | None) -> None:
+        if answer is None:
+            self.unanswered += 1
+            return
+        document = answer.json()
+        if answer.status_code == 201:
+            self.created.add(document["object_id"])
+            self.bodies[document["object_id"]] = body
+        elif answer.status_code == 202:
+            self.accepted.add(document["request_id"])
+            self.bodies[document["request_id"]] = body
+        else:
+            assert answer.status_code == 503, answer.text
+            assert int(answer.headers["Retry-After"]) > 0
+            if document["type"] == "/problems/outcome-unknown":
+                self.unknown.add(document["request_id"])
+            self.refused += 1
+
+    @property
+    def told(self) -> int:
+        return len(self.created) + len(self.accepted)
+
+
+async def write_many(
+    client: Client, journal: Journal, until: Callable[[], bool], total: int = WRITES
+) -> None:
+    """Write small documents, WRITERS at a time, until `total` were sent and `until` holds."""
+    numbers = iter(range(100 * total))
+
+    async def writer() -> None:
+        for number in numbers:
+            if number >= total and until():
+                return
+            body = json.dumps({"number": number, "text": "પાણી" * 20}).encode()
+            headers = {"Prefer": "respond-async"} if number % 5 == 0 else None
+            try:
+                journal.note(body, await client.create("json", body, f"{number}.json", headers))
+            except httpx.TransportError:
+                journal.note(body, None)
+
+    await asyncio.gather(*(writer() for _ in range(WRITERS)))
+
+
+async def check(client: Client, journal: Journal) -> None:
+    """Every 201 readable, every 202 done, none twice."""
+    places = asyncio.Semaphore(WRITERS)
+
+    async def read_back(object_id: str) -> None:
+        async with places:
+            if object_id in journal.accepted:
+                assert (await client.ended(object_id))["status"] == "done"
+            answer = await client.read(object_id)
+            assert answer.status_code == 200, answer.text
+            assert answer.content == journal.bodies[object_id]
+
+    assert not journal.created & journal.accepted
+    await asyncio.gather(*(read_back(object_id) for object_id in journal.bodies))
+    listed = Counter(json.dumps(one["file_name"]) for one in await all_objects(client))
+    assert max(listed.values()) == 1, "an object is there twice"
+    assert sum(listed.values()) >= journal.told
+
+
+async def all_objects(client: Client) -> list[dict[str, str]]:
+    objects: list[dict[str, str]] = []
+    pages = page = 1
+    while page <= pages:
+        answer = await client.call("list_objects", params={"page": page, "page_size": 100})
+        assert answer.status_code == 200, answer.text
+        pages = answer.json()["total_pages"]
+        objects += answer.json()["objects"]
+        page += 1
+    assert len({one["object_id"] for one in objects}) == len(objects)
+    return objects
+
+
+async def interrupt_at(
+    journal: Journal, writes: int, interruption: Callable[[], Awaitable[None]]
+) -> None:
+    await eventually(lambda: journal.told >= writes, within_seconds=60)
+    await interruption()
+
+
+async def test_the_broker_stopped_and_started_in_the_middle_of_1000_writes_loses_none(
+    own_rabbitmq_server: RabbitmqServer, minio_store_url: str, postgres_url: str
+) -> None:
+    deployment = Deployment.services(own_rabbitmq_server.url(), minio_store_url, postgres_url)
+    journal = Journal()
+    back = asyncio.Event()
+
+    async def restart() -> None:
+        await asyncio.to_thread(own_rabbitmq_server.stop)
+        await asyncio.to_thread(own_rabbitmq_server.start)
+        told = journal.told
+        await eventually(lambda: journal.told > told + 50, within_seconds=60)
+        back.set()
+
+    async with deployment.running() as client:
+        await asyncio.gather(
+            write_many(client, journal, until=back.is_set), interrupt_at(journal, 300, restart)
+        )
+        await check(client, journal)
+    assert journal.told >= 300
+
+
+async def test_kill_9_of_the_embedded_process_in_the_middle_of_1000_writes_loses_none() -> None:
+    deployment = Deployment.embedded()
+    (process,) = deployment.processes
+    journal = Journal()
+    back = asyncio.Event()
+
+    async def crash() -> None:
+        await asyncio.to_thread(process.kill)
+        await asyncio.to_thread(process.start)
+        told = journal.told
+        await eventually(lambda: journal.told > told + 50, within_seconds=60)
+        back.set()
+
+    async with deployment.running() as client:
+        await asyncio.gather(
+            write_many(client, journal, until=back.is_set), interrupt_at(journal, 300, crash)
+        )
+        await check(client, journal)
+    assert journal.unanswered > 0, "the kill came when nothing was on its way"
+
+
+@pytest.mark.timeout(180)
+async def test_the_store_stopped_for_20_s_loses_no_write_and_late_ones_become_done(
+    rabbitmq_url: str, own_minio_server: MinioServer, postgres_url: str
+) -> None:
+    deployment = Deployment.services(
+        rabbitmq_url, own_minio_server.store_url("objects"), postgres_url
+    )
+    journal = Journal()
+    back = asyncio.Event()
+
+    async def outage() -> None:
+        await asyncio.to_thread(own_minio_server.stop)
+        # The outage itself is what lasts 20 s, not a wait for something to happen.
+        await asyncio.sleep(20)
+        await asyncio.to_thread(own_minio_server.start)
+        back.set()
+
+    async with deployment.running() as client:
+        await asyncio.gather(
+            write_many(client, journal, until=back.is_set, total=200),
+            interrupt_at(journal, 50, outage),
+        )
+        late = [request_id for request_id in journal.accepted if request_id in journal.bodies]
+        assert late, "no write was answered 202 while the store was away"
+        assert journal.refused == 0, "a write was refused because of the store"
+        await check(client, journal)

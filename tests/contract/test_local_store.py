@@ -1,0 +1,165 @@
+"""The store in a local folder keeps the store contract, and what it promises about crashes."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sangraha.errors import BodyMissing, InvalidConfiguration, StoreUnavailable
+from sangraha.store.local import UNFINISHED
+from sangraha.store.open import open_store
+from sangraha.store.protocol import Store
+from tests.contract.store_contract import BODY, IN_TIME, KEY, StoreContract
+from tests.waiting import eventually
+
+WRITER = """
+import asyncio, sys
+from sangraha.store.open import open_store
+
+async def main():
+    store = open_store(sys.argv[1], timeout_seconds=60)
+    await store.start()
+    for number in range(1_000_000):
+        await store.put(f"written/{number}", bytes([number % 256]) * 3_000_000)
+        print(number, flush=True)
+
+asyncio.run(main())
+"""
+
+
+class TestLocalStore(StoreContract):
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        return tmp_path / "a folder" / "not made yet"
+
+    @pytest.fixture
+    def store_url(self, folder: Path) -> str:
+        return folder.as_uri()
+
+    @pytest.fixture
+    def writer(self, store_url: str) -> Iterator[subprocess.Popen[str]]:
+        """A process that puts one body after the other and tells each that it has put."""
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, store_url], stdout=subprocess.PIPE, text=True
+        ) as process:
+            yield process
+            process.kill()
+
+    async def test_what_was_put_survives_a_killed_process_and_leftovers_are_removed(
+        self, store_url: str, folder: Path, writer: subprocess.Popen[str]
+    ) -> None:
+        assert writer.stdout is not None
+        for _ in range(3):
+            writer.stdout.readline()
+        await eventually(stopped_while_writing(writer, folder / UNFINISHED), within_seconds=30)
+
+        other = open_store(store_url, timeout_seconds=IN_TIME)
+        await other.start()
+        assert list((folder / UNFINISHED).iterdir()), "a living process's body was removed"
+
+        writer.kill()
+        told = 3 + len(writer.stdout.readlines())
+        await other.start()
+        assert not list((folder / UNFINISHED).iterdir())
+        for number in range(told):
+            body = await other.get(f"written/{number}")
+            assert body == bytes([number % 256]) * 3_000_000
+        await other.close()
+
+    async def test_a_body_and_every_folder_on_its_way_is_synced_before_put_returns(
+        self, store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        steps = record_steps(monkeypatch)
+        await store.put("new/place/body", BODY)
+        await store.put("new/place/body", BODY)
+        await store.delete("new/place/body")
+        write = [f"sync {UNFINISHED}", "rename", "sync place"]
+        assert steps == [f"sync {folder.name}", "sync new", *write, *write, "sync place"]
+
+    async def test_a_folder_that_vanished_is_an_unavailable_store_and_never_made_again(
+        self, store: Store, folder: Path
+    ) -> None:
+        await store.put(KEY, BODY)
+        shutil.rmtree(folder)
+        with pytest.raises(StoreUnavailable):
+            await store.check()
+        with pytest.raises(StoreUnavailable):
+            await store.get(KEY)
+        with pytest.raises(StoreUnavailable):
+            await store.put(KEY, BODY)
+        with pytest.raises(StoreUnavailable):
+            await store.delete(KEY)
+        assert not folder.exists()
+        await store.start()
+        await store.put(KEY, BODY)
+        assert await store.get(KEY) == BODY
+
+    async def test_a_bucket_folder_that_vanished_is_made_again_at_the_next_attempt(
+        self, store: Store, folder: Path
+    ) -> None:
+        await store.put(KEY, BODY)
+        shutil.rmtree(folder / "default")
+        with pytest.raises(BodyMissing):
+            await store.get(KEY)
+        with pytest.raises(StoreUnavailable):
+            await store.put(KEY, BODY)
+        await store.put(KEY, BODY)
+        assert await store.get(KEY) == BODY
+
+    async def test_a_failed_put_leaves_nothing_unfinished(self, store: Store, folder: Path) -> None:
+        (folder / KEY).mkdir(parents=True)
+        with pytest.raises(StoreUnavailable):
+            await store.put(KEY, BODY)
+        assert not list((folder / UNFINISHED).iterdir())
+
+    async def test_a_file_in_place_of_the_folder_will_never_work(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"")
+        for path in (tmp_path / "file", tmp_path / "file" / "folder"):
+            store = open_store(path.as_uri(), timeout_seconds=IN_TIME)
+            with pytest.raises(InvalidConfiguration, match=str(path)):
+                await store.start()
+
+    async def test_takes_a_folder_with_any_name(self, tmp_path: Path) -> None:
+        folder = tmp_path / "über 100% #1?"
+        store = open_store(folder.as_uri(), timeout_seconds=IN_TIME)
+        await store.start()
+        await store.put(KEY, BODY)
+        assert (folder / KEY).read_bytes() == BODY
+        await store.close()
+
+
+def record_steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is really done from now on: the folders that are synced, or have a file synced."""
+    steps: list[str] = []
+    sync, rename = os.fsync, os.rename
+
+    def fsync(handle: int) -> None:
+        path = Path(os.readlink(f"/proc/self/fd/{handle}"))
+        steps.append(f"sync {path.name if path.is_dir() else path.parent.name}")
+        sync(handle)
+
+    def move(source: str, target: Path) -> None:
+        steps.append("rename")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "rename", move)
+    return steps
+
+
+def stopped_while_writing(process: subprocess.Popen[str], unfinished: Path) -> Callable[[], bool]:
+    """Whether the process is stopped in the middle of a put; if it was not, it goes on."""
+
+    def check() -> bool:
+        process.send_signal(signal.SIGSTOP)
+        if any(unfinished.iterdir()):
+            return True
+        process.send_signal(signal.SIGCONT)
+        return False
+
+    return check

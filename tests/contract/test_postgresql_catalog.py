@@ -1,0 +1,158 @@
+"""PostgreSQL keeps the catalog contract; and what only a server can suffer."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from sqlalchemy import text
+
+from development.servers import PostgresServer
+from sangraha.catalog.catalog import Catalog, Expired
+from sangraha.catalog.database import Database
+from sangraha.errors import CatalogUnavailable, InvalidConfiguration
+from sangraha.messages import Done, WriteOutcome
+from tests.contract.catalog_contract import CatalogContract
+from tests.contract.catalog_samples import new_object
+from tests.contract.catalog_suite import LIFE_SECONDS
+from tests.waiting import eventually
+
+
+@asynccontextmanager
+async def hasty(url: str) -> AsyncIterator[Catalog]:
+    """A catalog that waits for its database one second at most."""
+    catalog = Catalog(url, request_life_seconds=LIFE_SECONDS, timeout_seconds=1)
+    try:
+        yield catalog
+    finally:
+        await catalog.close()
+
+
+async def answers(catalog: Catalog) -> bool:
+    try:
+        await catalog.check()
+    except CatalogUnavailable:
+        return False
+    return True
+
+
+class TestPostgresqlCatalog(CatalogContract):
+    @pytest.fixture
+    def catalog_url(self, postgres_url: str) -> str:
+        return postgres_url
+
+    async def test_a_restarted_server_is_not_noticed(
+        self, own_postgres_server: PostgresServer
+    ) -> None:
+        async with hasty(own_postgres_server.new_database()) as catalog:
+            await catalog.start()
+            await asyncio.gather(*(catalog.check() for _ in range(4)))
+            await asyncio.to_thread(own_postgres_server.restart)
+            await asyncio.gather(*(catalog.commit([new_object()]) for _ in range(8)))
+
+    async def test_a_stopped_server_is_unavailable_until_it_is_back(
+        self, own_postgres_server: PostgresServer
+    ) -> None:
+        async with hasty(own_postgres_server.new_database()) as catalog:
+            await catalog.start()
+            new = new_object()
+            await asyncio.to_thread(own_postgres_server.kill)
+            for _ in range(3):
+                with pytest.raises(CatalogUnavailable):
+                    await catalog.commit([new])
+                with pytest.raises(CatalogUnavailable):
+                    await catalog.start()
+            await asyncio.to_thread(own_postgres_server.start)
+            done = Done(request_id=new.request_id, object=new.object)
+            assert await catalog.commit([new]) == [done]
+
+    async def test_a_frozen_server_is_unavailable_in_time(
+        self, own_postgres_server: PostgresServer
+    ) -> None:
+        url = own_postgres_server.new_database()
+        async with hasty(url) as catalog, hasty(url) as unconnected:
+            await catalog.start()
+            new = new_object()
+            own_postgres_server.freeze()
+            asked = time.monotonic()
+            for use in (catalog.check(), catalog.commit([new]), unconnected.check()):
+                with pytest.raises(CatalogUnavailable):
+                    await use
+            assert time.monotonic() - asked < 3 * 3
+            own_postgres_server.thaw()
+            await eventually(lambda: answers(catalog), what="the catalog answers again")
+            done = Done(request_id=new.request_id, object=new.object)
+            assert await catalog.commit([new]) == [done]
+
+    async def test_a_server_that_dies_amid_commits_loses_none(
+        self, own_postgres_server: PostgresServer
+    ) -> None:
+        async with hasty(own_postgres_server.new_database()) as catalog:
+            await catalog.start()
+            committed: list[Done] = []
+
+            async def commit_until_it_dies() -> None:
+                while True:
+                    (outcome,) = await catalog.commit([new_object()])
+                    assert isinstance(outcome, Done)
+                    committed.append(outcome)
+
+            tasks = [asyncio.create_task(commit_until_it_dies()) for _ in range(4)]
+            await eventually(lambda: len(committed) > 100)
+            await asyncio.to_thread(own_postgres_server.kill)
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            assert {type(error) for error in ended} == {CatalogUnavailable}
+            await asyncio.to_thread(own_postgres_server.start)
+            kept = await catalog.outcomes([outcome.request_id for outcome in committed])
+            assert kept == {outcome.request_id: outcome for outcome in committed}
+
+    async def test_a_frozen_worker_does_not_hold_its_requests_for_ever(
+        self, catalog: Catalog, catalog_url: str
+    ) -> None:
+        new = new_object()
+        answers: list[WriteOutcome | Expired] = []
+        frozen = Database(catalog_url, timeout_seconds=1)
+
+        async def freeze_while(commits: Callable[[], Awaitable[None]]) -> None:
+            async with frozen.write(timeout_seconds=30) as connection:
+                await connection.execute(text("LOCK TABLE objects"))
+                await commits()
+
+        async def commit_beside_it() -> None:
+            async with hasty(catalog_url) as hurried:
+                with pytest.raises(CatalogUnavailable):
+                    await hurried.commit([new])
+            answers.extend(await catalog.commit([new]))
+
+        with pytest.raises(CatalogUnavailable):
+            await freeze_while(commit_beside_it)
+        await frozen.close()
+        assert answers == [Done(request_id=new.request_id, object=new.object)]
+
+    async def test_a_connection_is_used_again_without_being_reset(
+        self, catalog: Catalog, database: Database
+    ) -> None:
+        async with database.write() as connection:
+            await connection.execute(text("SET work_mem = '12345kB'"))
+        async with database.read() as connection:
+            assert (await connection.execute(text("SHOW work_mem"))).scalar_one() == "12345kB"
+
+    @pytest.mark.parametrize("setting", ["sslmode=require", "ssl=require"])
+    async def test_tls_that_is_required_is_required(self, postgres_url: str, setting: str) -> None:
+        async with hasty(f"{postgres_url}?{setting}") as catalog:
+            with pytest.raises(CatalogUnavailable, match="SSL"):
+                await catalog.start()
+
+    async def test_what_no_waiting_mends_is_a_wrong_configuration(self, postgres_url: str) -> None:
+        address = postgres_url.rpartition("/")[0]
+        for url in (
+            f"{address}/nosuchdatabase",
+            postgres_url.replace("sangraha:", "sangraha:not-"),
+            postgres_url.replace("sangraha:", "nobody:"),
+            f"{postgres_url}?sslmode=perhaps",
+            "postgresql://127.0.0.1:port/database",
+        ):
+            async with hasty(url) as catalog:
+                with pytest.raises(InvalidConfiguration):
+                    await catalog.start()

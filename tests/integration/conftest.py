@@ -1,0 +1,73 @@
+"""All services in this process, without HTTP, on embedded parts and on real servers."""
+
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from sangraha.broker.protocol import Broker
+from sangraha.catalog.catalog import Catalog
+from sangraha.http.health import Health
+from sangraha.ids import IdMint
+from sangraha.settings import Settings
+from sangraha_cli.compose import ALL_SERVICES, Composition, compose
+from tests.waiting import eventually
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A running composition, and what it is made of."""
+
+    settings: Settings
+    composition: Composition
+    mint: IdMint
+
+    @property
+    def broker(self) -> Broker:
+        return self.composition.parts.broker
+
+    @property
+    def catalog(self) -> Catalog:
+        return self.composition.parts.catalog
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The value of one sample of the metrics, 0 if it was never set."""
+        wanted = "{" + ",".join(f'{key}="{value}"' for key, value in labels.items()) + "}"
+        for line in self.composition.metrics.page().decode().splitlines():
+            if line.startswith(name + (wanted if labels else " ")):
+                return float(line.rsplit(" ", 1)[1])
+        return 0.0
+
+
+@pytest.fixture(params=["embedded", "servers"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    places: dict[str, object] = {"data_dir": tmp_path}
+    if request.param == "servers":
+        places |= {
+            "broker_url": request.getfixturevalue("rabbitmq_url"),
+            "store_url": request.getfixturevalue("minio_store_url"),
+            "catalog_url": request.getfixturevalue("postgres_url"),
+        }
+    secret = secrets.token_hex(16)
+    return Settings.model_validate({**places, "id_secret": secret, "request_life_seconds": 3600})
+
+
+@pytest.fixture
+async def house(settings: Settings) -> AsyncIterator[House]:
+    composition = compose(settings, ALL_SERVICES)
+    checks = {
+        name: one for service in composition.services for name, one in service.checks().items()
+    }
+    await composition.parts.start()
+    try:
+        for service in composition.services:
+            await service.start()
+        await composition.parts.wait_started()
+        await eventually(Health(checks).ready, within_seconds=30)
+        yield House(settings, composition, IdMint(settings.secret()))
+        for service in composition.services:
+            await service.drain(10)
+    finally:
+        await composition.parts.close()

@@ -1,0 +1,72 @@
+"""The wire format byte by byte: what other versions and tools may rely on."""
+
+import struct
+import zlib
+from datetime import UTC, datetime
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from sangraha.errors import UndecodableMessage
+from sangraha.messages import CreateObject, ReadGroup, WriteGroup, WriteReplies, decode, encode
+
+REQUEST = CreateObject(
+    request_id=UUID(int=1),
+    received_at=datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
+    allowed=["json"],
+    body=b'{"a": 1}',
+)
+GROUP = WriteGroup(group_id=UUID(int=2), requests=[REQUEST])
+
+
+def test_a_message_is_a_frame_and_a_messagepack_document() -> None:
+    message = encode(GROUP)
+    assert message[:4] == b"SG\x01\x01"
+    assert message[4:8] == struct.pack(">I", zlib.crc32(message[8:]))
+    document = msgspec.msgpack.decode(message[8:])
+    assert document["group_id"] == UUID(int=2).bytes
+    assert document["requests"][0]["operation"] == "create"
+
+
+def test_bodies_travel_as_raw_bytes() -> None:
+    body = bytes(range(256)) * 4096
+    request = msgspec.structs.replace(REQUEST, body=body)
+    message = encode(WriteGroup(group_id=UUID(int=2), requests=[request]))
+    assert body in message
+    assert len(message) < len(body) + 300
+
+
+def test_a_field_added_by_a_later_release_is_ignored() -> None:
+    document = msgspec.msgpack.decode(encode(GROUP)[8:])
+    document["requests"][0]["added_later"] = [1, 2, 3]
+    extended = msgspec.msgpack.encode(document)
+    frame = struct.pack(">2sBBI", b"SG", 1, 1, zlib.crc32(extended))
+    assert decode(WriteGroup, frame + extended) == GROUP
+
+
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [
+        (b"", "0 bytes are too few"),
+        (b"SG\x01\x01\0\0\0", "7 bytes are too few"),
+        (b'{"a": 1, "b": 2}', "does not start with the mark"),
+        (b"SG\x02\x01\0\0\0\0", "format version 2; this reader knows 1"),
+        (b"SG\x01\x03\0\0\0\0", "kind 3, where a WriteGroup was expected"),
+        (b"SG\x01\x01\0\0\0\x01", "the checksum does not match"),
+        (b"SG\x01\x01\0\0\0\0", "not a valid WriteGroup"),
+    ],
+)
+def test_says_why_a_message_is_undecodable(message: bytes, why: str) -> None:
+    with pytest.raises(UndecodableMessage) as undecodable:
+        decode(WriteGroup, message)
+    assert why in undecodable.value.detail
+
+
+def test_an_empty_group_is_undecodable() -> None:
+    with pytest.raises(UndecodableMessage, match="an empty WriteGroup"):
+        decode(WriteGroup, encode(WriteGroup(group_id=UUID(int=2), requests=[])))
+    with pytest.raises(UndecodableMessage, match="an empty WriteReplies"):
+        decode(WriteReplies, encode(WriteReplies(group_id=UUID(int=2), outcomes=[])))
+    with pytest.raises(UndecodableMessage, match="an empty ReadGroup"):
+        decode(ReadGroup, encode(ReadGroup(group_id=UUID(int=2), requests=[])))
