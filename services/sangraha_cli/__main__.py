@@ -2,4 +2,4 @@
 
 from sangraha_cli.main import app
 
-app()
+app(prog_name="sangraha")

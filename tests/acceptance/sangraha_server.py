@@ -42,7 +42,11 @@ class SangrahaServer(Server):
 
     def another(self, replica: str) -> "SangrahaServer":
         """One more of the same service, under another name, in a folder of its own."""
-        return SangrahaServer(self._command, {**self._environment, "SANGRAHA_REPLICA": replica})
+        return self.with_settings(SANGRAHA_REPLICA=replica)
+
+    def with_settings(self, **settings: str) -> "SangrahaServer":
+        """The same service with other settings, in a folder of its own."""
+        return SangrahaServer(self._command, {**self._environment, **settings})
 
     @property
     def url(self) -> str:

@@ -137,6 +137,7 @@ class CommitContract(CatalogSuite):
         new = new_object(id_made(10))
         recorded = await catalog.commit([new])
         impatient = Catalog(catalog_url, request_life_seconds=5)
+        await impatient.start()
         try:
             assert await impatient.commit([new]) == recorded
             assert await catalog.outcome(new.request_id) == recorded[0]

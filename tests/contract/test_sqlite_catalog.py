@@ -89,6 +89,7 @@ class TestSqliteCatalog(CatalogContract):
     ) -> None:
         catalog = Catalog(catalog_url, request_life_seconds=LIFE_SECONDS, timeout_seconds=0.5)
         new = new_object()
+        await catalog.start()
         other_program.execute("BEGIN IMMEDIATE")
         asked = time.monotonic()
         with pytest.raises(CatalogUnavailable, match="locked"):

@@ -3,48 +3,25 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from sangraha.broker.journal import JournalBroker, dispatcher
-from sangraha.broker.protocol import Delivery, Fault, Message
+from sangraha.broker.journal import JournalBroker
+from sangraha.broker.protocol import Delivery, Message
 from sangraha.broker.topology import MIB, Queue
-from sangraha.errors import BrokerUnavailable, InvalidConfiguration
-from tests.waiting import eventually
-
-DEAD = Queue("dead", replicated=True, max_length=100, max_length_bytes=MIB)
-WORK = Queue(
-    "work",
-    replicated=True,
-    max_length=1000,
-    max_length_bytes=MIB,
-    delivery_limit=1,
-    dead_letters_to=DEAD.name,
+from sangraha.errors import InvalidConfiguration
+from tests.integration.journal_lives import (
+    DEAD,
+    TRANSIENT,
+    WORK,
+    Journals,
+    ids,
+    publish,
+    receive,
 )
-TRANSIENT = Queue("transient", replicated=False, max_length=10, max_length_bytes=MIB)
-
-
-class Journals:
-    """One journal after the other on one file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.brokers: list[JournalBroker] = []
-
-    async def start(self, *topology: Queue) -> JournalBroker:
-        await self.close()
-        broker = JournalBroker(self.path, topology or (DEAD, WORK, TRANSIENT))
-        await broker.start()
-        self.brokers.append(broker)
-        return broker
-
-    async def close(self) -> None:
-        for broker in self.brokers:
-            await broker.close()
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -52,35 +29,6 @@ async def journals(tmp_path: Path) -> AsyncIterator[Journals]:
     journals = Journals(tmp_path / "journal.sqlite")
     yield journals
     await journals.close()
-
-
-async def publish(broker: JournalBroker, *message_ids: str, queue: Queue = WORK) -> None:
-    for message_id in message_ids:
-        message = Message(body=message_id.encode(), message_id=message_id)
-        await broker.publish(queue.name, message, timeout_seconds=20)
-
-
-async def receive(
-    broker: JournalBroker, count: int, *, queue: Queue = WORK, prefetch: int = 100
-) -> list[Delivery]:
-    deliveries: list[Delivery] = []
-    await broker.consume(queue.name, deliveries.append, prefetch=prefetch)
-    await eventually(lambda: len(deliveries) >= count)
-    return deliveries
-
-
-@contextmanager
-def write_locked(path: Path, *, alone: bool = False) -> Iterator[None]:
-    """Somebody else writes to the file and takes long; `alone`, it cannot even be opened."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        if alone:
-            other.execute("PRAGMA locking_mode = EXCLUSIVE")
-        other.execute("BEGIN IMMEDIATE")
-        yield
-
-
-def ids(deliveries: list[Delivery]) -> list[str]:
-    return [delivery.message.message_id for delivery in deliveries]
 
 
 async def test_messages_come_in_their_old_order_with_their_deliveries_counted(
@@ -226,42 +174,6 @@ async def test_after_closing_no_handler_is_called(journals: Journals) -> None:
     assert not deliveries
     broker = await journals.start()
     assert ids(await receive(broker, 1)) == ["a"]
-
-
-async def test_a_message_published_before_the_file_can_be_opened_replaces_none_in_it(
-    journals: Journals,
-) -> None:
-    broker = await journals.start()
-    await publish(broker, "old")
-    await journals.close()
-    with write_locked(journals.path, alone=True):
-        broker = JournalBroker(journals.path, (DEAD, WORK))
-        journals.brokers.append(broker)
-        await broker.start()
-        publishing = asyncio.create_task(publish(broker, "new"))
-        await asyncio.sleep(0)
-        assert not broker.ready
-
-    await publishing
-
-    assert ids(await receive(broker, 2)) == ["old", "new"]
-
-
-async def test_a_dead_letter_that_could_not_be_moved_may_still_be_settled(
-    journals: Journals, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dispatcher, "DEAD_LETTER_SECONDS", 0.1)
-    broker = await journals.start()
-    await publish(broker, "a")
-    (delivery,) = await receive(broker, 1)
-    fault = Fault(error="E", message="m", attempts=1, host="h", failed_at=datetime.now(UTC))
-
-    with write_locked(journals.path), pytest.raises(BrokerUnavailable):
-        await delivery.dead_letter(fault)
-    await delivery.dead_letter(fault)
-
-    (letter,) = await receive(broker, 1, queue=DEAD)
-    assert letter.fault == fault
 
 
 @pytest.mark.parametrize(

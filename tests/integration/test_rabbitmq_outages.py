@@ -10,7 +10,7 @@ import pytest
 
 from development.servers import RabbitmqServer
 from sangraha.broker.protocol import Message
-from sangraha.broker.rabbitmq import RabbitMQBroker
+from sangraha.broker.rabbitmq import RabbitMQBroker, session
 from sangraha.broker.topology import MIB, WRITE_QUEUE
 from sangraha.errors import BrokerUnavailable, OutcomeUnknown, Unavailable
 from tests.conftest import running
@@ -140,6 +140,19 @@ async def test_a_frozen_server_leaves_outcomes_unknown_and_is_back_when_it_thaws
         await worker.has_done(["m1", "m2"])
 
 
+async def test_a_server_that_goes_silent_is_noticed_by_its_heartbeats(
+    server: RabbitmqServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "HEARTBEAT_SECONDS", 1)
+    async with connected(server.new_vhost()) as broker:
+        with frozen(server):
+            with pytest.raises(OutcomeUnknown, match="lost"):
+                await publish(broker, 1)
+            with pytest.raises(BrokerUnavailable, match=r"silent|answer"):
+                await publish(broker, 2, timeout_seconds=0.3)
+        await publish(broker, 3)
+
+
 async def test_cancelling_a_publish_cancels_it_and_nothing_else(server: RabbitmqServer) -> None:
     async with connected(server.new_vhost()) as broker:
         with frozen(server):
@@ -167,6 +180,7 @@ async def test_closing_takes_seconds_although_a_frozen_server_never_answers(
             await broker.close()
 
             assert time.monotonic() - started < 6
+            assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_under_a_memory_alarm_acks_go_on_and_publishes_wait(server: RabbitmqServer) -> None:

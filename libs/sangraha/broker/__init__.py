@@ -1,1 +1,1 @@
-"""Durable queues: one protocol (protocol.py), two brokers (rabbitmq.py, journal.py)."""
+"""Durable queues: one protocol (protocol.py), two brokers (rabbitmq, journal)."""

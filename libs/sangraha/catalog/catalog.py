@@ -19,6 +19,7 @@ from sangraha.catalog.schema import upgrade
 from sangraha.catalog.tables import buckets
 from sangraha.catalog.verdict import Expired, NewObject
 from sangraha.catalog.worker import Worker, WorkerBeat
+from sangraha.errors import CatalogUnavailable
 from sangraha.messages import Rejected, WriteOutcome
 from sangraha.objects import Location, ObjectPage, ObjectType, StoredObject
 
@@ -38,7 +39,8 @@ class Catalog:
         self, url: str, *, request_life_seconds: float, timeout_seconds: float = 10
     ) -> None:
         """Connects to nothing. Raises InvalidConfiguration for a URL that is none."""
-        self._database = Database(url, timeout_seconds=timeout_seconds)
+        self._connected = Database(url, timeout_seconds=timeout_seconds)
+        self._started = False
         self._life = timedelta(seconds=request_life_seconds)
 
     async def start(self) -> None:
@@ -46,8 +48,16 @@ class Catalog:
 
         Raises CatalogUnavailable where trying later may help, else InvalidConfiguration.
         """
-        async with self._database.opening():
-            await upgrade(self._database)
+        async with self._connected.opening():
+            await upgrade(self._connected)
+        self._started = True
+
+    @property
+    def _database(self) -> Database:
+        """The database, whose tables are there. Raises CatalogUnavailable before the start."""
+        if not self._started:
+            raise CatalogUnavailable("the catalog was not reached yet")
+        return self._connected
 
     async def commit(
         self, outcomes: Sequence[NewObject | Rejected]
@@ -130,4 +140,4 @@ class Catalog:
 
     async def close(self) -> None:
         """Close all connections; the catalog may be started again."""
-        await self._database.close()
+        await self._connected.close()

@@ -1,6 +1,6 @@
 """What a store is to the services: whole bodies in, ranges of bodies out.
 
-The contract is tests/contract/test_store.py; every store passes all of it.
+The contract is tests/contract/store_contract.py; every store passes all of it.
 """
 
 from typing import Protocol

@@ -99,8 +99,7 @@ class Dispatcher:
         try:
             await self._writer.wait(ticket, timeout_seconds)
         finally:
-            if ticket.withdrawn:
-                del self._publications[entry.id]
+            if ticket.withdrawn and self._publications.pop(entry.id, None) is not None:
                 state.withdraw(entry)
                 self.dispatch(state)
 
@@ -110,8 +109,7 @@ class Dispatcher:
             return
         assigned, expired = state.assign(time.monotonic())
         if state.queue.replicated:
-            for entry in expired:
-                self._writer.submit(Delete(entry.id), _nothing_more)
+            self._drop(expired)
             for subscription, entry in assigned:
                 self._count(state, subscription, entry)
         else:
@@ -164,9 +162,9 @@ class Dispatcher:
 
     def _admit(self, state: QueueState, message: Message) -> Entry:
         now = time.monotonic()
-        for expired in state.expire(now):
-            if state.queue.replicated:
-                self._writer.submit(Delete(expired.id), _nothing_more)
+        expired = state.expire(now)
+        if state.queue.replicated:
+            self._drop(expired)
         expires = message.expires_in_seconds
         entry = Entry(
             id=self._last_id + 1,
@@ -179,12 +177,19 @@ class Dispatcher:
         self._last_id += 1
         return entry
 
+    def _drop(self, expired: Iterable[Entry]) -> None:
+        for entry in expired:
+            self._publications.pop(entry.id, None)
+            self._writer.submit(Delete(entry.id), _nothing_more)
+
     def _inserted(self, state: QueueState, entry: Entry) -> None:
-        recipient = self._publications.pop(entry.id).recipient
-        if recipient is None:
+        publication = self._publications.pop(entry.id, None)
+        if publication is None:
+            return  # expired meanwhile
+        if publication.recipient is None:
             state.spill(entry)
         else:
-            self._counted(state, recipient, entry, None)
+            self._counted(state, publication.recipient, entry, None)
 
     def _count(self, state: QueueState, subscription: Subscription, entry: Entry) -> None:
         publication = self._publications.get(entry.id)
@@ -207,7 +212,8 @@ class Dispatcher:
         asyncio.get_running_loop().call_soon(self._hand_over, state, subscription, entry)
 
     def _hand_over(self, state: QueueState, subscription: Subscription, entry: Entry) -> None:
-        if self.closed:
+        # A delivery may have been counted for a message whose publishing then failed.
+        if self.closed or entry.withdrawn:
             return
         if subscription.cancelled:
             # It was never handed out; the next count that is written says so.

@@ -82,7 +82,7 @@ class Writer:
                 await ticket.committed
         except TimeoutError:
             if not ticket.committed.cancelled():
-                return  # it was committed in the very moment of the deadline
+                return ticket.committed.result()  # decided in the very moment of the deadline
             self._give_up(ticket)
             raise _failure(ticket) from None
         except asyncio.CancelledError:
@@ -100,7 +100,7 @@ class Writer:
             if ticket.committed is not None and not ticket.committed.done():
                 ticket.committed.set_exception(_failure(ticket))
         await asyncio.get_running_loop().run_in_executor(self._executor, self._close_database)
-        self._executor.shutdown()
+        await asyncio.to_thread(self._executor.shutdown)
 
     async def _run(self) -> None:
         delay = FIRST_RETRY_SECONDS

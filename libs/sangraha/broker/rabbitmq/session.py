@@ -121,6 +121,7 @@ class Session:
         self.end("closed")
         closing = asyncio.ensure_future(self._connection.close(ConnectionClosed(0, "closed")))
         await asyncio.wait({closing}, timeout=CLOSE_TIMEOUT_SECONDS)
+        self._transport.drop()
         await asyncio.wait({closing}, timeout=CLOSE_TIMEOUT_SECONDS)
 
     def _on_closing(self, closing: asyncio.Future[Any]) -> None:
