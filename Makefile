@@ -9,7 +9,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test services check lock clean
+.PHONY: help run test services check docs lock clean
 
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; \
@@ -31,6 +31,9 @@ check: .venv/ready-to-develop ## ruff, mypy and import-linter
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: .venv/ready-to-develop ## write docs/settings.md anew
+	@$(BIN)/python -m sangraha_cli settings > docs/settings.md
 
 lock: .venv/made ## choose the newest dependencies that fit, and write the requirements files
 	@$(BIN)/python -m development.lock

@@ -57,4 +57,7 @@ class Heartbeat:
                 await self._catalog.beat(beat)
             except CatalogUnavailable as error:
                 logger.warning("missed a beat: %s", error)
+            except Exception:
+                # A worker whose beat ended would be shown as lost while it works.
+                logger.exception("missed a beat")
             await asyncio.sleep(self._seconds)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import aio_pika
+import aiormq
 import asyncpg
 import httpx
 import psutil
@@ -93,11 +93,9 @@ def test_a_frozen_server_keeps_connections_and_answers_nothing_until_it_thaws(
 async def test_closing_connections_closes_every_clients_connection(
     own_rabbitmq_server: RabbitmqServer,
 ) -> None:
-    connection = await aio_pika.connect(own_rabbitmq_server.url())
-    closed = []
-    connection.close_callbacks.add(lambda *_: closed.append(True))
+    connection = await aiormq.connect(own_rabbitmq_server.url())
     own_rabbitmq_server.close_connections()
-    await eventually(lambda: closed, within_seconds=5)
+    await eventually(lambda: connection.is_closed, within_seconds=5)
 
 
 async def test_servers_die_with_the_process_that_started_them(

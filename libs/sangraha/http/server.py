@@ -10,14 +10,20 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sangraha.errors import InvalidConfiguration
 from sangraha.http.health import Health
 
 logger = logging.getLogger(__name__)
+
+ACCEPT_SECONDS: Final = 0.02
+FIRST_REQUEST_SECONDS: Final = 0.5
+"""How long a fresh connection may take to send its first request while the server ends."""
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
@@ -34,11 +40,28 @@ def listening_socket(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its own signal handlers: ours know the phases."""
+    """uvicorn without its own signal handlers (ours know the phases), and patient at its end with
+    connections that were made a moment ago: they are about to ask.
+    """
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for listener in sockets or []:
+            # From here on at most one can queue up; those who did are accepted below.
+            listener.listen(0)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_REQUEST_SECONDS):
+                await asyncio.sleep(ACCEPT_SECONDS)
+                while any(map(_is_fresh, self.server_state.connections)):  # noqa: ASYNC110 - uvicorn tells nobody
+                    await asyncio.sleep(ACCEPT_SECONDS)
+        await super().shutdown(sockets)
+
+
+def _is_fresh(connection: object) -> bool:
+    return isinstance(connection, HttpToolsProtocol) and connection.cycle is None
 
 
 class HttpServer:
