@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from sangraha.broker.topology import DEAD_LETTER_QUEUE, READ_QUEUE, WRITE_QUEUE
+from sangraha.content_types import load_libmagic
 from sangraha.errors import Unavailable
 from sangraha.http.app import Endpoint
 from sangraha.http.health import Check
@@ -84,6 +85,7 @@ class OrchestratorService:
         self._starting = asyncio.create_task(self._begin())
 
     async def _begin(self) -> None:
+        await asyncio.to_thread(load_libmagic)
         await self._parts.wait_started()
         self._heartbeat.start()
         for pool in (self._writes, self._reads, self._mailbox):

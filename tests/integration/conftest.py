@@ -1,12 +1,18 @@
 """All services in this process, without HTTP, on embedded parts and on real servers."""
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from blockbuster import blockbuster_ctx
 
+import sangraha
+import sangraha_getter
+import sangraha_orchestrator
+import sangraha_receiver
 from sangraha.broker.protocol import Broker
 from sangraha.catalog.catalog import Catalog
 from sangraha.http.health import Health
@@ -54,20 +60,41 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     return Settings.model_validate({**places, "id_secret": secret, "request_life_seconds": 3600})
 
 
-@pytest.fixture
-async def house(settings: Settings) -> AsyncIterator[House]:
+@asynccontextmanager
+async def open_house(
+    settings: Settings, before: Callable[[Broker], Awaitable[None]] | None = None
+) -> AsyncIterator[House]:
+    """Run all services; `before` they start, something may happen on the broker."""
     composition = compose(settings, ALL_SERVICES)
     checks = {
         name: one for service in composition.services for name, one in service.checks().items()
     }
     await composition.parts.start()
     try:
+        if before is not None:
+            await composition.parts.broker.wait_ready(30)
+            await before(composition.parts.broker)
         for service in composition.services:
             await service.start()
         await composition.parts.wait_started()
         await eventually(Health(checks).ready, within_seconds=30)
-        yield House(settings, composition, IdMint(settings.secret()))
+        # Once started, a blocking call on the event loop from our own code fails the test.
+        ours = [sangraha, sangraha_getter, sangraha_orchestrator, sangraha_receiver]
+        with blockbuster_ctx(ours) as blocking:
+            # It only joins strings and asks for the working folder.
+            blocking.functions["os.path.abspath"].deactivate()
+            # A new connection looks for the user's password file.
+            blocking.functions["os.stat"].can_block_in(
+                "asyncpg/connect_utils.py", "_parse_connect_dsn_and_args"
+            )
+            yield House(settings, composition, IdMint(settings.secret()))
         for service in composition.services:
             await service.drain(10)
     finally:
         await composition.parts.close()
+
+
+@pytest.fixture
+async def house(settings: Settings) -> AsyncIterator[House]:
+    async with open_house(settings) as house:
+        yield house

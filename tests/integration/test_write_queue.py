@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from sangraha import messages
-from sangraha.broker.protocol import Message
+from sangraha.broker.protocol import Broker, Delivery, Message
 from sangraha.broker.topology import WRITE_QUEUE
 from sangraha.catalog.dead_letter import DeadLetter
-from sangraha.ids import CHECK_BYTES
+from sangraha.ids import CHECK_BYTES, IdMint
 from sangraha.messages import (
     CreateObject,
     Dead,
@@ -20,7 +20,8 @@ from sangraha.messages import (
     WriteOutcome,
     WriteReplies,
 )
-from tests.integration.conftest import House
+from sangraha.settings import Settings
+from tests.integration.conftest import House, open_house
 from tests.waiting import eventually
 
 
@@ -198,3 +199,31 @@ async def test_a_body_altered_on_the_way_is_never_stored(house: House) -> None:
     (letter,) = await letters(house, 1)
     assert letter.request_ids == [request.request_id]
     assert not await house.catalog.locate([request.request_id])
+
+
+async def test_what_another_worker_gave_back_is_done_and_counted_as_redelivered(
+    settings: Settings,
+) -> None:
+    mint = IdMint(settings.secret())
+    request = CreateObject(
+        request_id=mint.new(), received_at=datetime.now(UTC), allowed=["json"], body=b"1"
+    )
+    group = WriteGroup(group_id=mint.new(), requests=[request])
+
+    async def hand_out_and_give_back(broker: Broker) -> None:
+        message = Message(body=messages.encode(group), message_id=str(group.group_id))
+        await broker.publish(WRITE_QUEUE.name, message, timeout_seconds=10)
+        taken: list[Delivery] = []
+        consumer = await broker.consume(WRITE_QUEUE.name, taken.append, prefetch=1)
+        await eventually(lambda: taken)
+        await consumer.cancel()
+        await taken[0].release()
+
+    async with open_house(settings, before=hand_out_and_give_back) as house:
+
+        async def outcome() -> WriteOutcome | None:
+            return await house.catalog.outcome(request.request_id)
+
+        assert isinstance(await eventually(outcome), Done)
+        queue = {"queue": WRITE_QUEUE.name}
+        assert house.metric("sangraha_redeliveries_total", **queue) == 1

@@ -15,7 +15,7 @@ def content_type(body: bytes) -> str:
 
     Only the start is looked at: some of its rules take quadratic time.
     """
-    magic, reader = _load()
+    magic, reader = load()
     try:
         found = str(reader.from_buffer(body[:_LOOKED_AT_BYTES]))
     except magic.MagicException:
@@ -24,8 +24,10 @@ def content_type(body: bytes) -> str:
 
 
 @cache
-def _load() -> tuple[Any, Any]:
+def load() -> tuple[Any, Any]:
     """The library of the wheel with its own rules, whatever the machine has installed.
+
+    Takes a while the first time and starts processes: not on an event loop.
 
     pylibmagic must come first. It also puts its folder, and by a trailing colon the current one,
     into the library path of every later child process: that is taken back.
