@@ -1,11 +1,12 @@
 """A whole Sangraha under test: in one process, or as services on real servers."""
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from sangraha.http.routes import Service
 from tests.acceptance.client import Client
@@ -42,6 +43,15 @@ class Deployment:
     def processes(self) -> list[SangrahaServer]:
         """Each process once."""
         return list(dict.fromkeys(self.servers.values()))
+
+    def log_lines(self) -> list[dict[str, Any]]:
+        """All log lines of all processes, decoded."""
+        return [
+            json.loads(line)
+            for process in self.processes
+            for line in process.log.splitlines()
+            if line.startswith("{")
+        ]
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Client]:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +22,6 @@ from tests.waiting import eventually
 READY_CPU_SECONDS = 2.0
 
 
-def log_lines(deployment: Deployment) -> list[dict[str, Any]]:
-    return [
-        json.loads(line)
-        for process in deployment.processes
-        for line in process.log.splitlines()
-        if line.startswith("{")
-    ]
-
-
 async def test_one_request_id_finds_the_whole_way_of_a_request(
     client: Client, deployment: Deployment
 ) -> None:
@@ -42,7 +32,7 @@ async def test_one_request_id_finds_the_whole_way_of_a_request(
     request_id = written.json()["request_id"]
 
     def way() -> list[str] | None:
-        lines = [line for line in log_lines(deployment) if line.get("request_id") == request_id]
+        lines = [line for line in deployment.log_lines() if line.get("request_id") == request_id]
         assert all(line["correlation_id"] == "order-42" for line in lines)
         loggers = [line["logger"] for line in lines]
         wanted = {"sangraha.http.exchange", "sangraha_orchestrator.writes"}
@@ -51,7 +41,7 @@ async def test_one_request_id_finds_the_whole_way_of_a_request(
     await eventually(way)
     (exchange,) = [
         line
-        for line in log_lines(deployment)
+        for line in deployment.log_lines()
         if line.get("exchange_id") == "mine-7" and line["logger"] == "sangraha.http.exchange"
     ]
     assert exchange["request_id"] == request_id
@@ -76,90 +66,6 @@ async def test_health_and_metrics_of_every_service(client: Client, deployment: D
     assert 'queue_seconds_count{queue="object_write_queue"} 2.0' in pages["orchestrator"]
     assert 'group_requests_sum{queue="object_write_queue"} 2.0' in pages["orchestrator"]
     assert 'store_seconds_count{operation="put",result="ok"} 1.0' in pages["orchestrator"]
-
-
-async def test_sigterm_under_load_fails_no_request_it_took_and_loses_none(
-    client: Client, deployment: Deployment
-) -> None:
-    receiver = deployment.servers["receiver"]
-    answers: list[int] = []
-    accepted: list[str] = []
-    stopping = asyncio.Event()
-
-    async def writer(number: int) -> None:
-        while True:
-            try:
-                headers = {"Prefer": "respond-async"} if number % 2 else None
-                answer = await client.create("json", b"[1, 2]", headers=headers)
-            except httpx.TransportError:
-                # Nobody listens any more, or the connection was never taken.
-                assert stopping.is_set()
-                return
-            answers.append(answer.status_code)
-            accepted.append(answer.json()["request_id"])
-
-    writers = [asyncio.create_task(writer(number)) for number in range(8)]
-    await eventually(lambda: len(answers) > 100)
-    stopping.set()
-    await asyncio.to_thread(receiver.stop)
-    await asyncio.gather(*writers)
-    assert set(answers) <= {201, 202}, "a request failed while the service was ending"
-    await asyncio.to_thread(receiver.start)
-    for request_id in accepted:
-        assert (await client.ended(request_id))["status"] == "done"
-
-
-async def test_requests_halfway_in_when_sigterm_comes_are_finished(
-    client: Client, deployment: Deployment
-) -> None:
-    receiver = deployment.servers["receiver"]
-    stopping = asyncio.Event()
-
-    async def halves() -> AsyncIterator[bytes]:
-        yield b'{"data": '
-        await stopping.wait()
-        yield b"[1, 2]}"
-
-    def taken() -> int:
-        (pid,) = receiver.pids()
-        port = int(receiver.url.rpartition(":")[2])
-        connections = psutil.Process(pid).net_connections("tcp")
-        return sum(
-            one.laddr.port == port and one.status == psutil.CONN_ESTABLISHED for one in connections
-        )
-
-    requests = [asyncio.create_task(client.call("create_json", content=halves())) for _ in range(8)]
-    await eventually(lambda: taken() >= len(requests))
-    stop = asyncio.create_task(asyncio.to_thread(receiver.stop))
-
-    async def refuses() -> bool:
-        try:
-            await client.call("get_request", path="x")
-        except httpx.ConnectError:
-            return True
-        return False
-
-    await eventually(refuses)
-    stopping.set()
-    answers = await asyncio.gather(*requests)
-    await stop
-    assert {answer.status_code for answer in answers} == {201}
-
-
-async def test_the_embedded_process_finishes_its_queue_before_it_ends() -> None:
-    deployment = Deployment.embedded()
-    (process,) = deployment.processes
-    async with deployment.running() as client:
-        asynchronous = {"Prefer": "respond-async"}
-        answers = await asyncio.gather(
-            *(client.create("json", b"[%d]" % n, headers=asynchronous) for n in range(100))
-        )
-        await asyncio.to_thread(process.stop)
-        done = [line for line in log_lines(deployment) if line["message"] == "write done"]
-        assert {line["request_id"] for line in done} == {
-            answer.json()["request_id"] for answer in answers
-        }
-        assert "Traceback" not in process.log
 
 
 def run_command(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
