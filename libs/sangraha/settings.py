@@ -91,11 +91,11 @@ class Settings(BaseSettings):
         16, ge=1, le=1000, description="Read groups an orchestrator works on at a time."
     )
     hold_seconds: float = Field(
-        600,
+        1200,
         gt=0,
         lt=1500,
         description="How long an orchestrator holds writes while store or catalog are away "
-        "before it gives them back to the queue.",
+        "before it gives them back to the queue; well below RabbitMQ's consumer timeout of 1800.",
     )
     store_timeout_seconds: float = Field(
         10, gt=0, description="The longest one attempt at the store may take."
