@@ -92,6 +92,10 @@ class LocalStore:
 
     def _put(self, target: Path, body: bytes) -> None:
         self._make_folder(target.parent)
+        if target.is_file():
+            # Whoever put it may have died before the folder was on the disk.
+            _sync_folder(target.parent)
+            return
         with _new_file(self._unfinished) as file:
             file.write(body)
             file.flush()

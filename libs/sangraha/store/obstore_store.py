@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import obstore
-from obstore.exceptions import BaseError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import ObjectStore
 
 from sangraha.errors import BodyMissing, StoreUnavailable
@@ -27,10 +27,13 @@ class ObstoreStore:
         """Nothing to make here."""
 
     async def put(self, key: str, body: bytes) -> None:
-        """In a single request: servers replace a body only when the new one is whole."""
+        """In a single request, which servers refuse where there is a body (RFC 9110, 13.1.2)."""
         require_key(key)
         async with self._attempt():
-            await obstore.put_async(self._backend, key, body, use_multipart=False)
+            with suppress(AlreadyExistsError):
+                await obstore.put_async(
+                    self._backend, key, body, mode="create", use_multipart=False
+                )
 
     async def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         require_key(key)

@@ -20,9 +20,10 @@ class Store(Protocol):
         """
 
     async def put(self, key: str, body: bytes) -> None:
-        """Keep `body` at `key`, replacing what is there; durable once it returns.
+        """Keep `body` at `key`; durable once it returns. Readers see all of it or nothing.
 
-        Readers see the old body or the new one, never part of one. Raises StoreUnavailable.
+        A body is never replaced: keys are made from ids, so one that is there already came from
+        an earlier attempt, and stays. Raises StoreUnavailable.
         """
 
     async def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
