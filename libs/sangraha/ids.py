@@ -12,19 +12,20 @@ from uuid import UUID
 import uuid_utils
 
 CHECK_BYTES = 4
+MIN_SECRET_BYTES = 16
 
 
 class IdMint:
     """Makes ids (RFC 9562, section 5.7) and recognises its own.
 
-    `secret` is shared by all replicas of a deployment and is at least 16 bytes long.
+    `secret` is shared by all replicas of a deployment and is at least MIN_SECRET_BYTES long.
     The layout is 48 bits of Unix time in milliseconds, 42 counting and random bits, the version
     and variant, and 32 bits of keyed BLAKE2s over all the bits before them.
     """
 
     def __init__(self, secret: bytes) -> None:
-        if len(secret) < 16:
-            raise ValueError("the id secret must have at least 16 bytes")
+        if len(secret) < MIN_SECRET_BYTES:
+            raise ValueError(f"the id secret must have at least {MIN_SECRET_BYTES} bytes")
         self._keyed = hashlib.blake2s(key=hashlib.sha256(secret).digest(), digest_size=CHECK_BYTES)
 
     def new(self) -> UUID:

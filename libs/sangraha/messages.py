@@ -14,7 +14,6 @@ UndecodableMessage; it never gives part of one.
 
 import struct
 import zlib
-from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -36,7 +35,6 @@ class CreateObject(msgspec.Struct, frozen=True, kw_only=True, tag_field="operati
     """
 
     request_id: UUID
-    received_at: datetime
     bucket: str = DEFAULT_BUCKET
     allowed: list[ObjectType]
     file_name: str | None = None

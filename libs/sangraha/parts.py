@@ -45,8 +45,10 @@ class Parts:
         never work.
         """
         starts = [task for task in (self._catalog_start, self._store_start) if task is not None]
-        # Shielded: one who stops waiting does not stop the start.
-        await asyncio.shield(asyncio.gather(*starts))
+        # Waiting for them only: one who stops waiting does not stop the start.
+        done, _ = await asyncio.wait(starts, return_when=asyncio.FIRST_EXCEPTION)
+        for start in done:
+            start.result()
 
     async def check_broker(self) -> None:
         """Raises BrokerUnavailable unless it can be published to and consumed from."""
@@ -63,6 +65,11 @@ class Parts:
         if self._store is None or self._store_start is None or not self._store_start.done():
             raise StoreUnavailable("not reached yet")
         await self._store.check()
+
+    async def check_works(self) -> None:
+        """Raises Unavailable unless both store and catalog answer."""
+        await self.check_store()
+        await self.check_catalog()
 
     async def close(self) -> None:
         """Close all of them; what is unsettled is delivered again at the next start."""

@@ -31,5 +31,7 @@ class Replies(Generic[T]):
         if future is not None and not future.done():
             future.set_result(reply)
 
-    def __len__(self) -> int:
-        return len(self._expected)
+    def give_up(self) -> None:
+        """Wake all who wait now, with nothing: their futures are cancelled."""
+        for future in self._expected.values():
+            future.cancel()

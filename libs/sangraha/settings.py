@@ -7,8 +7,10 @@ secrets). docs/settings.md is generated from this file by `sangraha settings`.
 import os
 import secrets
 import socket
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -19,9 +21,13 @@ from pydantic_settings import (
 )
 
 from sangraha.errors import InvalidConfiguration
+from sangraha.ids import MIN_SECRET_BYTES
 
 PREFIX = "SANGRAHA_"
 MAX_WAIT_SECONDS = 60
+MAX_SECONDS = 10 * 365 * 24 * 3600
+
+Seconds = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
@@ -66,21 +72,22 @@ class Settings(BaseSettings):
         le=12 * 1024 * 1024,
         description="The largest object a request may carry; more is refused with 413.",
     )
-    wait_seconds: float = Field(
+    wait_seconds: Seconds = Field(
         10,
         ge=0,
         le=MAX_WAIT_SECONDS,
         description="How long a write waits for its outcome before it is answered 202.",
     )
-    publish_timeout_seconds: float = Field(
+    publish_timeout_seconds: Seconds = Field(
         10, gt=0, description="How long a request may take to be confirmed by the broker."
     )
-    read_timeout_seconds: float = Field(
+    read_timeout_seconds: Seconds = Field(
         10, gt=0, description="The deadline of a read; past it the answer is 503."
     )
-    request_life_seconds: float = Field(
+    request_life_seconds: Seconds = Field(
         7 * 24 * 3600,
         gt=60,
+        le=MAX_SECONDS,
         description="The longest life of an accepted request: older ones are not committed, and "
         "their ids are no longer reported as accepted.",
     )
@@ -90,30 +97,35 @@ class Settings(BaseSettings):
     read_concurrency: int = Field(
         16, ge=1, le=1000, description="Read groups an orchestrator works on at a time."
     )
-    hold_seconds: float = Field(
+    hold_seconds: Seconds = Field(
         1200,
         gt=0,
-        lt=1500,
+        le=1500,
         description="How long an orchestrator holds writes while store or catalog are away "
         "before it gives them back to the queue; well below RabbitMQ's consumer timeout of 1800.",
     )
-    store_timeout_seconds: float = Field(
+    store_timeout_seconds: Seconds = Field(
         10, gt=0, description="The longest one attempt at the store may take."
     )
-    catalog_timeout_seconds: float = Field(
+    catalog_timeout_seconds: Seconds = Field(
         10, gt=0, description="The longest one statement of the catalog may take."
     )
-    beat_seconds: float = Field(30, gt=0, description="How often an orchestrator says it lives.")
-    worker_lost_seconds: float = Field(
+    beat_seconds: Seconds = Field(30, gt=0, description="How often an orchestrator says it lives.")
+    worker_lost_seconds: Seconds = Field(
         90, gt=0, description="An orchestrator that is silent for this long is shown as lost."
     )
-    drain_seconds: float = Field(
+    drain_seconds: Seconds = Field(
         0,
         ge=0,
+        le=3600,
         description="How long a service goes on accepting after SIGTERM while it is unready.",
     )
-    shutdown_grace_seconds: float = Field(
-        30, gt=0, description="How long a stopping service may take to finish what it has."
+    shutdown_grace_seconds: Seconds = Field(
+        30,
+        gt=0,
+        le=3600,
+        description="How long a stopping service may take to finish what it has; after half of it "
+        "those who wait for an outcome are told where to look for it.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="The least severe log lines to write."
@@ -122,21 +134,25 @@ class Settings(BaseSettings):
     @property
     def broker(self) -> str:
         """The broker's URL, the embedded one if none is set."""
-        return self.broker_url.get_secret_value() or f"journal://{self._data / 'journal.sqlite'}"
+        return self.broker_url.get_secret_value() or f"journal://{self._place('journal.sqlite')}"
 
     @property
     def store(self) -> str:
         """The store's URL, the embedded one if none is set."""
-        return self.store_url.get_secret_value() or f"file://{self._data / 'store'}"
+        return self.store_url.get_secret_value() or f"file://{self._place('store')}"
 
     @property
     def catalog(self) -> str:
         """The catalog's URL, the embedded one if none is set."""
-        return self.catalog_url.get_secret_value() or f"sqlite:///{self._data / 'catalog.sqlite'}"
+        return self.catalog_url.get_secret_value() or f"sqlite:///{self._place('catalog.sqlite')}"
 
     @property
     def _data(self) -> Path:
         return self.data_dir.absolute()
+
+    def _place(self, name: str) -> str:
+        """A path in the data folder as it stands in a URL."""
+        return quote(str(self._data / name))
 
     def secret(self) -> bytes:
         """The id secret; made and kept in the data folder where the broker is embedded.
@@ -145,8 +161,10 @@ class Settings(BaseSettings):
         """
         given = self.id_secret.get_secret_value()
         if given:
-            if len(given) < 16:
-                raise InvalidConfiguration(f"{PREFIX}ID_SECRET must have at least 16 characters")
+            if len(given.encode()) < MIN_SECRET_BYTES:
+                raise InvalidConfiguration(
+                    f"{PREFIX}ID_SECRET must have at least {MIN_SECRET_BYTES} characters"
+                )
             return given.encode()
         if not self.broker.startswith("journal:"):
             raise InvalidConfiguration(
@@ -199,15 +217,24 @@ def load_settings(**overrides: Any) -> Settings:
 
 
 def _kept_secret(path: Path) -> bytes:
+    """The secret in this file; made once, whole or not at all."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
+        if not path.exists():
+            fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+            descriptor = os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(secrets.token_hex(32).encode())
+                    file.flush()
+                    os.fsync(file.fileno())
+                with suppress(FileExistsError):
+                    os.link(fresh, path)
+            finally:
+                fresh.unlink()
+        kept = path.read_bytes()
     except OSError as error:
         raise InvalidConfiguration(f"the data folder cannot be used: {error}") from error
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_hex(32).encode())
-        file.flush()
-        os.fsync(file.fileno())
-    return path.read_bytes()
+    if len(kept) < MIN_SECRET_BYTES:
+        raise InvalidConfiguration(f"{path} is damaged: it has {len(kept)} bytes")
+    return kept

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from sangraha.broker.journal import JournalBroker
 from sangraha.broker.protocol import Broker
 from sangraha.broker.rabbitmq import RabbitMQBroker
 from sangraha.catalog.catalog import Catalog
+from sangraha.ending import Ending
 from sangraha.errors import InvalidConfiguration
 from sangraha.http.app import Service
 from sangraha.http.routes import Service as ServiceName
@@ -36,6 +37,7 @@ class Composition:
     services: Sequence[Service]
     parts: Parts
     metrics: Metrics
+    ending: Ending
 
 
 def compose(settings: Settings, names: Sequence[ServiceName]) -> Composition:
@@ -50,7 +52,7 @@ def compose(settings: Settings, names: Sequence[ServiceName]) -> Composition:
             "the embedded broker serves one process only; set "
             f"{PREFIX}BROKER_URL to an amqp:// address, or use `sangraha run`"
         )
-    metrics = Metrics()
+    metrics, ending = Metrics(), Ending()
     boot_id = uuid.uuid4().hex[:12]
     works = "orchestrator" in names
     with _of_setting("BROKER_URL"):
@@ -68,7 +70,7 @@ def compose(settings: Settings, names: Sequence[ServiceName]) -> Composition:
     parts = Parts(broker, catalog, timed if works else None)
     services: list[Service] = []
     if "receiver" in names:
-        receiver = Receiver(settings, broker, catalog, mint, boot_id)
+        receiver = Receiver(settings, broker, catalog, mint, ending=ending, boot_id=boot_id)
         services.append(ReceiverService(receiver))
     if "getter" in names:
         services.append(GetterService(Getter(settings, broker, mint, boot_id)))
@@ -77,15 +79,23 @@ def compose(settings: Settings, names: Sequence[ServiceName]) -> Composition:
         services.append(
             OrchestratorService(settings, parts, timed, metrics, worker_id, sole=embedded)
         )
-    return Composition(services, parts, metrics)
+    return Composition(services, parts, metrics, ending)
 
 
 def open_broker(url: str, name: str) -> Broker:
     """The broker of this URL. Raises InvalidConfiguration for a scheme nobody knows."""
-    scheme = urlsplit(url).scheme
-    if scheme == "journal":
-        return JournalBroker(Path(urlsplit(url).path))
-    if scheme in ("amqp", "amqps"):
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise InvalidConfiguration("the broker's URL cannot be read") from error
+    if parts.scheme == "journal":
+        path = unquote(parts.path)
+        if parts.netloc or not path.strip("/"):
+            raise InvalidConfiguration(
+                "a journal's URL has three slashes and an absolute path: journal:///folder/file"
+            )
+        return JournalBroker(Path(path))
+    if parts.scheme in ("amqp", "amqps"):
         return RabbitMQBroker(url, name=name)
     raise InvalidConfiguration("the broker's URL must start with journal:, amqp: or amqps:")
 

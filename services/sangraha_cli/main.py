@@ -88,6 +88,9 @@ def _serve(
     except InvalidConfiguration as error:
         typer.echo(f"sangraha: {error.detail}", err=True)
         raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        # It came before anything was started.
+        raise typer.Exit(130) from None
 
 
 if __name__ == "__main__":

@@ -59,11 +59,8 @@ def getter_endpoints(getter: Getter) -> Mapping[str, Endpoint]:
     return {
         "get_object": Endpoint(get_object, _OBJECT_ANSWERS, {200: _BYTES}, _CONDITIONAL),
         "head_object": Endpoint(get_object, _OBJECT_ANSWERS, {}, _CONDITIONAL),
-        "list_objects": Endpoint(
-            list_objects,
-            {200: "A page of objects", 422: "A parameter is not valid", 503: _AWAY},
-            {200: PAGE},
-        ),
+        "list_objects": Endpoint(list_objects, _LIST_ANSWERS, {200: PAGE}),
+        "head_objects": Endpoint(list_objects, _LIST_ANSWERS),
     }
 
 
@@ -123,6 +120,14 @@ _OBJECT_ANSWERS: Final = {
     304: "The client has them already",
     404: "No such object",
     422: "Not an id",
+    500: "The stored body is missing, or something else failed inside Sangraha",
+    503: _AWAY,
+}
+
+_LIST_ANSWERS: Final = {
+    200: "A page of objects",
+    422: "A parameter is not valid",
+    500: "Something failed inside Sangraha",
     503: _AWAY,
 }
 

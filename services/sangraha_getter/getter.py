@@ -8,7 +8,12 @@ from uuid import UUID
 from sangraha import messages
 from sangraha.broker.protocol import Broker, Message
 from sangraha.broker.topology import READ_QUEUE, reply_queue_name
-from sangraha.errors import ReadTimedOut, UndecodableMessage
+from sangraha.errors import (
+    BrokerUnavailable,
+    OutcomeUnknown,
+    ReadTimedOut,
+    UndecodableMessage,
+)
 from sangraha.ids import IdMint
 from sangraha.messages import ReadGroup, ReadOutcome, ReadReplies, ReadRequest
 from sangraha.replies import Replies
@@ -46,6 +51,7 @@ class Getter:
         be asked. Nothing is tried again: the caller may.
         """
         now = time.time()
+        deadline = asyncio.get_running_loop().time() + self._timeout_seconds
         message = Message(
             body=messages.encode(ReadGroup(group_id=request.read_id, requests=[request])),
             message_id=str(request.read_id),
@@ -60,11 +66,16 @@ class Getter:
         )
         with self._replies.expect(request.read_id) as reply:
             try:
-                async with asyncio.timeout(self._timeout_seconds):
-                    await self._broker.publish(
-                        READ_QUEUE.name, message, timeout_seconds=self._timeout_seconds
-                    )
+                # Its own deadline, not one around it: it knows why it could not.
+                await self._broker.publish(
+                    READ_QUEUE.name, message, timeout_seconds=self._timeout_seconds
+                )
+                async with asyncio.timeout_at(deadline):
                     return await reply
+            except OutcomeUnknown as error:
+                raise BrokerUnavailable(
+                    "the question may have been lost on its way; please ask again"
+                ) from error
             except TimeoutError:
                 raise ReadTimedOut(
                     f"no answer within {self._timeout_seconds:g} s; please try again"

@@ -29,5 +29,8 @@ class GetterService:
         """Open the reply queue."""
         await self._getter.start()
 
+    async def started(self) -> None:
+        """It works as soon as it was started."""
+
     async def drain(self, timeout_seconds: float) -> None:
         """Nothing is left here once the HTTP server has answered its requests."""

@@ -1,5 +1,6 @@
 """What is told of a message that is given up."""
 
+import hashlib
 import socket
 import traceback
 import uuid
@@ -45,7 +46,8 @@ def expired(attempts: int) -> Fault:
 
 def letter_of(message: Message, fault: Fault) -> DeadLetter:
     """The dead letter of this message; the same one however often it is made."""
-    made_from = f"{message.message_id} {fault.error} {fault.failed_at.isoformat()}"
+    digest = hashlib.sha256(message.body).hexdigest()
+    made_from = f"{message.message_id} {fault.error} {fault.failed_at.isoformat()} {digest}"
     return DeadLetter(
         letter_id=uuid.uuid5(uuid.NAMESPACE_OID, made_from),
         message_id=message.message_id,

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from sangraha.broker.protocol import Delivery, Fault
 from sangraha.catalog.catalog import Catalog
-from sangraha.errors import Unavailable
+from sangraha.catalog.dead_letter import DeadLetter
+from sangraha.errors import CatalogUnavailable, Unavailable
 from sangraha.logs import bound
 from sangraha.metrics import Metrics
 from sangraha_orchestrator.deaths import letter_of, reason_label
@@ -34,7 +35,7 @@ class Mailbox:
         )
         letter = letter_of(delivery.message, fault)
         try:
-            await self._hold.until_done(lambda: self._catalog.record_dead_letter(letter))
+            await self._hold.of(delivery).until_done(lambda: self._record(letter))
         except Unavailable:
             await delivery.release()
             return
@@ -48,3 +49,13 @@ class Mailbox:
                 fault.message,
                 extra={"letter_id": str(letter.letter_id)},
             )
+
+    async def _record(self, letter: DeadLetter) -> None:
+        """The end of the line: whatever keeps a letter from being recorded is waited out."""
+        try:
+            await self._catalog.record_dead_letter(letter)
+        except Unavailable:
+            raise
+        except Exception as error:
+            logger.exception("the dead letter %s cannot be recorded", letter.letter_id)
+            raise CatalogUnavailable(f"the letter cannot be recorded: {error}") from error

@@ -3,17 +3,23 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from sangraha.broker.protocol import Broker, Consumer, Delivery
 from sangraha.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
+FIRST_PAUSE_SECONDS: Final = 0.1
+LONGEST_PAUSE_SECONDS: Final = 5.0
+
 
 class Pool:
     """Works on the deliveries of one queue, `concurrency` of them at a time.
 
-    As many again are prefetched, so that no worker waits for the broker.
+    None is taken before there is a place for it: a delivery that waits for one held before it
+    would be unsettled for longer than a broker allows. Those whose connection was lost may still
+    be at work when they are delivered again; the later ones then wait for their places.
     """
 
     def __init__(
@@ -40,10 +46,11 @@ class Pool:
         return len(self._tasks)
 
     async def start(self) -> None:
-        """Subscribe."""
-        self._consumer = await self._broker.consume(
-            self.queue, self._accept, prefetch=2 * self._concurrency
-        )
+        """Subscribe; may be called again after `stop_taking`."""
+        if self._consumer is None:
+            self._consumer = await self._broker.consume(
+                self.queue, self._accept, prefetch=self._concurrency
+            )
 
     async def stop_taking(self) -> None:
         """Take nothing new."""
@@ -72,6 +79,8 @@ class Pool:
 
     async def _work(self, delivery: Delivery) -> None:
         async with self._places:
+            if delivery.lost:
+                return
             if delivery.redeliveries:
                 self._metrics.redeliveries.labels(self.queue).inc()
             with self._metrics.in_flight.labels(self.queue).track_inprogress():
@@ -79,5 +88,11 @@ class Pool:
                     await self._handle(delivery)
                 except Exception:
                     logger.exception("a group of %s failed; it is given back", self.queue)
+                    await asyncio.sleep(pause_seconds(delivery.redeliveries))
                     await delivery.release()
             self.done += 1
+
+
+def pause_seconds(redeliveries: int) -> float:
+    """How long to wait before giving back what failed unexpectedly: it may come back at once."""
+    return float(min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(redeliveries, 10)))

@@ -51,9 +51,12 @@ class ReadWorker:
             await delivery.ack()
             return
         self._metrics.group_requests.labels("object_read_queue").observe(len(group.requests))
-        if not self._is_late(message):
-            self._replier.reads(message, await self._outcomes(group))
-        await delivery.ack()
+        try:
+            if not self._is_late(message):
+                self._replier.reads(message, group.group_id, await self._outcomes(group))
+        finally:
+            # A reader asks again; the queue must not.
+            await delivery.ack()
 
     async def _outcomes(self, group: ReadGroup) -> list[ReadOutcome]:
         wanted = [asked.object_id for asked in group.requests if isinstance(asked, GetObject)]

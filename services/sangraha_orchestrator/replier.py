@@ -26,22 +26,22 @@ class Replier:
         self._broker = broker
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def writes(self, asked: Message, outcomes: Sequence[WriteOutcome]) -> None:
+    def writes(self, asked: Message, group_id: UUID, outcomes: Sequence[WriteOutcome]) -> None:
         """One reply message for a group of writes."""
-        self._send(asked, WriteReplies(group_id=_group_id(asked), outcomes=list(outcomes)))
+        self._send(asked, WriteReplies(group_id=group_id, outcomes=list(outcomes)))
 
-    def reads(self, asked: Message, outcomes: Sequence[ReadOutcome]) -> None:
+    def reads(self, asked: Message, group_id: UUID, outcomes: Sequence[ReadOutcome]) -> None:
         """As few reply messages for a group of reads as their bodies fit in."""
         batch: list[ReadOutcome] = []
         size = 0
         for outcome in outcomes:
             body = len(outcome.body or b"") if isinstance(outcome, Found) else 0
             if batch and size + body > MAX_REPLY_BODIES:
-                self._send(asked, ReadReplies(group_id=_group_id(asked), outcomes=batch))
+                self._send(asked, ReadReplies(group_id=group_id, outcomes=batch))
                 batch, size = [], 0
             batch.append(outcome)
             size += body
-        self._send(asked, ReadReplies(group_id=_group_id(asked), outcomes=batch))
+        self._send(asked, ReadReplies(group_id=group_id, outcomes=batch))
 
     async def finish(self, timeout_seconds: float) -> None:
         """Wait for what is being sent; past the time give the rest up."""
@@ -62,10 +62,12 @@ class Replier:
             correlation_id=asked.correlation_id,
             persistent=False,
         )
-        task = asyncio.get_running_loop().create_task(self._broker.reply(asked.reply_to, reply))
+        task = asyncio.get_running_loop().create_task(self._reply(asked.reply_to, reply))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-
-def _group_id(asked: Message) -> UUID:
-    return UUID(asked.message_id)
+    async def _reply(self, reply_to: str, reply: Message) -> None:
+        try:
+            await self._broker.reply(reply_to, reply)
+        except Exception:
+            logger.exception("a reply could not be sent")

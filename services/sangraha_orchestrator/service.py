@@ -18,6 +18,7 @@ from sangraha.store.protocol import Store
 from sangraha_orchestrator.endpoints import orchestrator_endpoints
 from sangraha_orchestrator.heartbeat import Heartbeat
 from sangraha_orchestrator.hold import Hold
+from sangraha_orchestrator.intake import Intake
 from sangraha_orchestrator.mailbox import Mailbox
 from sangraha_orchestrator.pool import Pool
 from sangraha_orchestrator.reads import ReadWorker
@@ -63,6 +64,7 @@ class OrchestratorService:
             Pool(broker, READ_QUEUE.name, reads.handle, settings.read_concurrency, metrics),
             Pool(broker, DEAD_LETTER_QUEUE.name, mailbox.handle, _MAILBOX_CONCURRENCY, metrics),
         )
+        self._intake = Intake((self._writes, self._mailbox), self._hold, parts.check_works)
         self._heartbeat = Heartbeat(
             catalog, worker_id, (self._writes, self._reads), settings.beat_seconds
         )
@@ -78,18 +80,30 @@ class OrchestratorService:
             "broker": self._parts.check_broker,
             "store": self._parts.check_store,
             "catalog": self._parts.check_catalog,
+            "workers": self._check_consumes,
         }
 
     async def start(self) -> None:
         """Begin to consume as soon as store and catalog were reached once."""
         self._starting = asyncio.create_task(self._begin())
 
+    async def started(self) -> None:
+        """Return once it consumes; raises what keeps it from that for ever."""
+        if self._starting is not None:
+            await asyncio.shield(self._starting)
+
     async def _begin(self) -> None:
         await asyncio.to_thread(load_libmagic)
         await self._parts.wait_started()
         self._heartbeat.start()
-        for pool in (self._writes, self._reads, self._mailbox):
-            await pool.start()
+        await self._reads.start()
+        await self._intake.start()
+
+    async def _check_consumes(self) -> None:
+        if self._starting is None or not self._starting.done():
+            raise Unavailable("not consuming yet")
+        if self._starting.cancelled() or self._starting.exception() is not None:
+            raise Unavailable("not consuming: the start failed")
 
     async def drain(self, timeout_seconds: float) -> None:
         """Stop taking, finish what was taken, reply, sign off."""
@@ -100,20 +114,22 @@ class OrchestratorService:
             await asyncio.gather(self._starting, return_exceptions=True)
         if self._sole:
             await self._finish_queue(deadline)
-        pools = (self._writes, self._reads, self._mailbox)
-        for pool in pools:
-            await pool.stop_taking()
+        await self._intake.stop()
+        await self._reads.stop_taking()
         self._hold.release_all()
-        for pool in pools:
+        for pool in (self._writes, self._reads, self._mailbox):
             await pool.finish(max(0.0, deadline - loop.time()))
         await self._replier.finish(max(0.0, deadline - loop.time()))
         await self._heartbeat.stop()
 
     async def _finish_queue(self, deadline: float) -> None:
+        """Go on taking until the queue is empty; what cannot be done waits for the next start."""
         loop = asyncio.get_running_loop()
         try:
-            while loop.time() < deadline and (  # noqa: ASYNC110 - a broker tells its depth only when asked
-                self._writes.in_flight or await self._parts.broker.depth(WRITE_QUEUE.name)
+            while (  # noqa: ASYNC110 - a broker tells its depth only when asked
+                self._intake.open
+                and loop.time() < deadline
+                and (self._writes.in_flight or await self._parts.broker.depth(WRITE_QUEUE.name))
             ):
                 await asyncio.sleep(_DRAIN_POLL_SECONDS)
         except Unavailable as error:

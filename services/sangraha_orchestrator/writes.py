@@ -27,7 +27,7 @@ from sangraha_orchestrator.deaths import (
     letter_of,
     reason_label,
 )
-from sangraha_orchestrator.hold import Hold
+from sangraha_orchestrator.hold import Hold, Patience
 from sangraha_orchestrator.replier import Replier
 
 logger = logging.getLogger(__name__)
@@ -59,41 +59,44 @@ class WriteWorker:
             await self._set_aside(delivery, fault_of(error, delivery.redeliveries + 1))
             return
         self._metrics.group_requests.labels("object_write_queue").observe(len(group.requests))
+        patience = self._hold.of(delivery)
+        requests = ",".join(str(request.request_id) for request in group.requests)
         try:
-            outcomes = await self._outcomes(group.requests, delivery)
+            with bound(request_id=requests):
+                outcomes = await self._outcomes(group.requests, delivery, patience)
         except Unavailable as error:
             logger.warning("gave a group back to the queue: %s", error)
             await delivery.release()
             return
         await delivery.ack()
-        self._replier.writes(delivery.message, outcomes)
+        self._replier.writes(delivery.message, group.group_id, outcomes)
 
     async def _outcomes(
-        self, requests: Sequence[CreateObject], delivery: Delivery
+        self, requests: Sequence[CreateObject], delivery: Delivery, patience: Patience
     ) -> list[WriteOutcome]:
         """How each request ended, committed."""
         try:
             verdicts = [await self._verdict(request) for request in requests]
-            await self._hold.until_done(lambda: self._keep_bodies(requests, verdicts))
-            committed = await self._hold.until_done(lambda: self._catalog.commit(verdicts))
+            await patience.until_done(lambda: self._keep_bodies(requests, verdicts))
+            committed = await patience.until_done(lambda: self._catalog.commit(verdicts))
         except Unavailable:
             raise
         except Exception as error:
             if len(requests) == 1:
                 logger.exception("a request failed for a reason of ours")
                 fault = fault_of(error, delivery.redeliveries + 1)
-                return [await self._bury(requests[0], delivery.message, fault)]
+                return [await self._bury(requests[0], delivery.message, fault, patience)]
             # One of them is to blame: each alone, so that its neighbours go on.
             return [
                 outcome
                 for request in requests
-                for outcome in await self._outcomes([request], delivery)
+                for outcome in await self._outcomes([request], delivery, patience)
             ]
         outcomes: list[WriteOutcome] = []
         for request, outcome in zip(requests, committed, strict=True):
             if isinstance(outcome, Expired):
                 fault = expired(delivery.redeliveries + 1)
-                outcomes.append(await self._bury(request, delivery.message, fault))
+                outcomes.append(await self._bury(request, delivery.message, fault, patience))
             else:
                 outcomes.append(outcome)
                 self._note(request, outcome)
@@ -118,7 +121,9 @@ class WriteWorker:
             if isinstance(result, BaseException):
                 raise result
 
-    async def _bury(self, request: CreateObject, group: Message, fault: Fault) -> WriteOutcome:
+    async def _bury(
+        self, request: CreateObject, group: Message, fault: Fault, patience: Patience
+    ) -> WriteOutcome:
         """Set one request aside as a dead letter, in a group of its own."""
         alone = Message(
             body=messages.encode(WriteGroup(group_id=request.request_id, requests=[request])),
@@ -126,7 +131,7 @@ class WriteWorker:
             headers={**group.headers, REQUESTS_HEADER: str(request.request_id)},
         )
         letter = letter_of(alone, fault)
-        await self._hold.until_done(lambda: self._catalog.record_dead_letter(letter))
+        await patience.until_done(lambda: self._catalog.record_dead_letter(letter))
         self._metrics.dead_letters.labels(reason_label(fault)).inc()
         outcome = Dead(request_id=request.request_id, problem=RequestDead().problem())
         self._note(request, outcome)
@@ -139,7 +144,7 @@ class WriteWorker:
             extra={"message_id": delivery.message.message_id},
         )
         try:
-            await self._hold.until_done(lambda: delivery.dead_letter(fault))
+            await self._hold.of(delivery).until_done(lambda: delivery.dead_letter(fault))
         except Unavailable:
             await delivery.release()
 

@@ -1,7 +1,6 @@
 """The receiver's addresses: bodies in, requests out."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -105,7 +104,6 @@ async def _create(
     given = {**header_metadata(request.headers.items()), **metadata}
     create = CreateObject(
         request_id=receiver.mint.new(),
-        received_at=datetime.now(UTC),
         allowed=[allowed],
         file_name=file_name,
         declared_content_type=declared_content_type,

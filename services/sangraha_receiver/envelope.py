@@ -18,10 +18,13 @@ _DECODER = msgspec.json.Decoder(Envelope)
 
 
 def parse_envelope(document: bytes) -> Envelope:
-    """The envelope. Raises MalformedRequest, saying what is wrong and what is expected."""
+    """The envelope.
+
+    Raises MalformedRequest, saying what is wrong and what is expected, and InvalidParameter for a
+    file name nobody could use.
+    """
     try:
         envelope = _DECODER.decode(document)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedRequest(f'expected JSON of the form {{"data": …}}: {error}') from error
-    checked_file_name(envelope.file_name)
-    return envelope
+    return msgspec.structs.replace(envelope, file_name=checked_file_name(envelope.file_name))

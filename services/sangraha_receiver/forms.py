@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from sangraha.errors import MalformedRequest
+from sangraha.errors import InvalidParameter, MalformedRequest
 from sangraha.http.bodies import ENVELOPE_BYTES, too_large
 
 if TYPE_CHECKING:
@@ -32,8 +32,9 @@ class Form:
 async def parse_form(content_type: str, chunks: AsyncIterable[bytes], max_body_bytes: int) -> Form:
     """The form in `chunks`.
 
-    Raises MalformedRequest where it is not a whole form with exactly one part named `file`, and
-    BodyTooLarge where that part has more than `max_body_bytes`.
+    Raises MalformedRequest where it is not a whole form with exactly one part named `file`,
+    BodyTooLarge where that part has more than `max_body_bytes`, and InvalidParameter for a file
+    name nobody could use.
     """
     kind, options = parse_options_header(content_type)
     boundary = options.get(b"boundary")
@@ -137,13 +138,13 @@ def _file_name(disposition: str) -> str | None:
 
 
 def checked_file_name(name: str | None) -> str | None:
-    """The same name, None for an empty one. Raises MalformedRequest for one nobody could use."""
+    """The same name, None for an empty one. Raises InvalidParameter for one nobody could use."""
     if not name:
         return None
     if any(unicodedata.category(char) in ("Cc", "Cs") for char in name):
-        raise MalformedRequest("the file name has control characters or broken Unicode")
+        raise InvalidParameter("the file name has control characters or broken Unicode")
     if len(name.encode()) > MAX_FILE_NAME_BYTES:
-        raise MalformedRequest(f"the file name has more than {MAX_FILE_NAME_BYTES} bytes")
+        raise InvalidParameter(f"the file name has more than {MAX_FILE_NAME_BYTES} bytes")
     return name
 
 

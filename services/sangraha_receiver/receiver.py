@@ -10,6 +10,7 @@ from sangraha import messages
 from sangraha.broker.protocol import Broker, Message
 from sangraha.broker.topology import reply_queue_name
 from sangraha.catalog.catalog import Catalog
+from sangraha.ending import Ending
 from sangraha.errors import (
     CatalogUnavailable,
     NotFound,
@@ -21,6 +22,7 @@ from sangraha.messages import CreateObject, WriteOutcome, WriteReplies
 from sangraha.replies import Replies
 from sangraha.settings import Settings
 from sangraha_receiver.outbox import Outbox
+from sangraha_receiver.unconfirmed import Unconfirmed
 
 logger = logging.getLogger(__name__)
 
@@ -32,19 +34,37 @@ class Receiver:
     """Takes writes in. Needs the broker to accept, and the catalog to tell outcomes."""
 
     def __init__(
-        self, settings: Settings, broker: Broker, catalog: Catalog, mint: IdMint, boot_id: str
+        self,
+        settings: Settings,
+        broker: Broker,
+        catalog: Catalog,
+        mint: IdMint,
+        *,
+        ending: Ending,
+        boot_id: str,
     ) -> None:
         self.settings = settings
         self.mint = mint
         self._broker = broker
         self._catalog = catalog
+        self._ending = ending
+        self._at_the_end: asyncio.Task[None] | None = None
         self._replies = Replies[WriteOutcome]()
         self._reply_queue = reply_queue_name("receiver", settings.replica, boot_id)
         self._outbox = Outbox(broker, self._reply_queue, settings.publish_timeout_seconds)
+        self._unconfirmed = Unconfirmed(self._outbox)
 
     async def start(self) -> None:
         """Open the reply queue."""
         await self._broker.open_reply_queue(self._reply_queue, self._on_reply)
+        self._at_the_end = asyncio.create_task(self._wake_at_the_end())
+
+    async def stop(self) -> None:
+        """Let go of what `start` began, and of what was never confirmed."""
+        await self._unconfirmed.stop()
+        if self._at_the_end is not None:
+            self._at_the_end.cancel()
+            await asyncio.gather(self._at_the_end, return_exceptions=True)
 
     async def check_broker(self) -> None:
         """Raises BrokerUnavailable unless the broker can be published to now."""
@@ -61,12 +81,13 @@ class Receiver:
             either: list[asyncio.Future[Any]] = [publishing, reply]
             try:
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-                if not reply.done():
-                    await self._confirmed(publishing, request.request_id)
+                if not _arrived(reply):
+                    await self._confirmed(publishing, request)
                 if wait_seconds <= 0:
                     return None
-                await asyncio.wait({reply}, timeout=wait_seconds)
-                if reply.done():
+                if not self._ending.soon.is_set():
+                    await asyncio.wait({reply}, timeout=wait_seconds)
+                if _arrived(reply):
                     return reply.result()
             finally:
                 await _forget(publishing)
@@ -75,8 +96,9 @@ class Receiver:
     async def outcome(self, request_id: UUID, wait_seconds: float) -> WriteOutcome | None:
         """What became of a request; None while it is accepted and not done.
 
-        Waits for an outcome for at most `wait_seconds`. Raises NotFound for an id Sangraha did
-        not give out, or one older than the longest life of a request, and CatalogUnavailable.
+        Waits for an outcome for at most `wait_seconds`, or until this process ends. Raises
+        NotFound for an id Sangraha did not give out, or one older than the longest life of a
+        request, and CatalogUnavailable.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_seconds
@@ -86,7 +108,7 @@ class Receiver:
                 return outcome
             self._check_may_come(request_id)
             left = deadline - loop.time()
-            if left <= 0:
+            if left <= 0 or self._ending.soon.is_set():
                 return None
             await asyncio.sleep(min(_POLL_SECONDS, left))
 
@@ -98,15 +120,17 @@ class Receiver:
                 return
         raise NotFound(f"there is no request {request_id}")
 
-    async def _confirmed(self, publishing: "asyncio.Task[None]", request_id: UUID) -> None:
+    async def _confirmed(self, publishing: "asyncio.Task[None]", request: CreateObject) -> None:
         try:
             await publishing
         except OutcomeUnknown as error:
+            self._unconfirmed.keep(request)
             raise OutcomeUnknown(
-                "the queue did not confirm the request: it may have been accepted; look at its "
-                "status address before sending it again",
-                request_id=str(request_id),
-                status_url=f"/requests/{request_id}",
+                "the queue has not confirmed the request: it may have been accepted, and is sent "
+                "to the queue again until it is; look at its status address before you send it "
+                "again yourself",
+                request_id=str(request.request_id),
+                status_url=f"/requests/{request.request_id}",
             ) from error
 
     async def _recorded(self, request_id: UUID) -> WriteOutcome | None:
@@ -116,6 +140,10 @@ class Receiver:
                 return await self._catalog.outcome(request_id)
         except (CatalogUnavailable, TimeoutError):
             return None
+
+    async def _wake_at_the_end(self) -> None:
+        await self._ending.soon.wait()
+        self._replies.give_up()
 
     def _on_reply(self, message: Message) -> None:
         try:
@@ -132,3 +160,7 @@ async def _forget(task: "asyncio.Task[None]") -> None:
         # The reply came first, so the request was accepted: its confirm tells nothing new.
         task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+def _arrived(reply: asyncio.Future[WriteOutcome]) -> bool:
+    return reply.done() and not reply.cancelled()

@@ -29,5 +29,9 @@ class ReceiverService:
         """Open the reply queue."""
         await self._receiver.start()
 
+    async def started(self) -> None:
+        """It works as soon as it was started."""
+
     async def drain(self, timeout_seconds: float) -> None:
-        """Nothing is left here once the HTTP server has answered its requests."""
+        """The HTTP server has answered its requests: nothing is left to finish."""
+        await self._receiver.stop()

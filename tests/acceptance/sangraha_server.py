@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import httpx
+import psutil
 
 from development.servers.base import Server
 from development.servers.process import Process
@@ -57,6 +58,27 @@ class SangrahaServer(Server):
     def log(self) -> str:
         """All it has written to standard output and error."""
         return self.folder.log.read_text()
+
+    def terminate(self) -> None:
+        """SIGTERM, without waiting for what comes of it; may be sent again, unlike `stop`."""
+        for process, child in self._running:
+            child.send_signal(process.stop_signal)
+
+    def ended(self, within_seconds: float) -> int:
+        """Its exit code, once it has ended. Raises subprocess.TimeoutExpired past the time."""
+        ((_, child),) = self._running
+        code = child.wait(within_seconds)
+        self.kill()
+        return code
+
+    def connections(self) -> int:
+        """How many of its clients' connections it has taken."""
+        (pid,) = self.pids()
+        port = self.folder.port("http")
+        return sum(
+            one.laddr.port == port and one.status == psutil.CONN_ESTABLISHED
+            for one in psutil.Process(pid).net_connections("tcp")
+        )
 
     def prepare(self) -> None:
         """It makes what it needs itself."""

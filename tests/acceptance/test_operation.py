@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from development.servers import PostgresServer
+from development.servers.folder import free_port
 from tests.acceptance.client import Client
 from tests.acceptance.deployment import Deployment
 from tests.acceptance.sangraha_server import SangrahaServer
@@ -46,6 +47,27 @@ async def test_one_request_id_finds_the_whole_way_of_a_request(
     ]
     assert exchange["request_id"] == request_id
     assert exchange["status"] == 201
+
+
+async def test_one_request_id_finds_the_whole_way_of_a_read(
+    client: Client, deployment: Deployment
+) -> None:
+    object_id = (await client.create("json", b"1")).json()["object_id"]
+    headers = {"X-Correlation-ID": "order-43", "X-Request-ID": "mine-8"}
+    assert (await client.read(object_id, headers)).status_code == 200
+
+    def lines(logger: str) -> list[dict[str, Any]]:
+        return [
+            line
+            for line in deployment.log_lines()
+            if line["logger"] == logger and line.get("correlation_id") == "order-43"
+        ]
+
+    (read,) = await eventually(lambda: lines("sangraha_orchestrator.reads"))
+    (exchange,) = await eventually(lambda: lines("sangraha.http.exchange"))
+    assert exchange["exchange_id"] == "mine-8"
+    assert exchange["request_id"] == read["request_id"]
+    assert read["request_id"] != object_id
 
 
 async def test_health_and_metrics_of_every_service(client: Client, deployment: Deployment) -> None:
@@ -88,9 +110,10 @@ def first_line(process: "subprocess.Popen[str]") -> str:
 def test_the_command_is_ready_soon_prints_a_curl_line_that_works_and_ends_on_ctrl_c(
     tmp_path: Path,
 ) -> None:
-    process = run_command(tmp_path, "run", "--port", "0")
+    port = str(free_port())
+    process = run_command(tmp_path, "run", "--port", port)
     try:
-        assert "ready at http://127.0.0.1:" in first_line(process)
+        assert f"ready at http://127.0.0.1:{port}" in first_line(process)
         # Of its own work, not of the clock: tests share the machine with servers that start.
         spent = psutil.Process(process.pid).cpu_times()
         curl = first_line(process).strip()
@@ -98,12 +121,6 @@ def test_the_command_is_ready_soon_prints_a_curl_line_that_works_and_ends_on_ctr
             f"{curl} -s", shell=True, capture_output=True, text=True, check=True
         )
         assert json.loads(answer.stdout)["type"] == "json"
-        again = run_command(tmp_path, "run", "--port", "0")
-        out, err = again.communicate(timeout=20)
-        assert again.returncode == 2
-        assert out == ""
-        assert str(tmp_path / "data") in err
-        assert "in use" in err
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) == 0
@@ -113,6 +130,30 @@ def test_the_command_is_ready_soon_prints_a_curl_line_that_works_and_ends_on_ctr
         process.communicate()
     assert (tmp_path / "data").is_dir()
     assert spent.user + spent.system < READY_CPU_SECONDS
+
+
+def test_a_second_one_says_that_the_folder_is_in_use_or_else_that_the_port_is(
+    tmp_path: Path,
+) -> None:
+    port = str(free_port())
+    process = run_command(tmp_path, "run", "--port", port)
+    try:
+        first_line(process)
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        for folder, complaint in (
+            (tmp_path, f"the folder {tmp_path / 'data'} is in use"),
+            (elsewhere, f"cannot listen on 127.0.0.1:{port}"),
+        ):
+            again = run_command(folder, "run", "--port", port)
+            out, err = again.communicate(timeout=20)
+            assert again.returncode == 2
+            assert out == ""
+            assert complaint in err
+            assert "Traceback" not in err
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from tests.contract.broker_harness import (
     drained,
     fault,
     has_depth,
+    held_on_first_delivery,
     message,
     publish,
 )
@@ -120,6 +121,28 @@ class OutageContract:
 
         await broker.wait_ready(IN_TIME)
         await eventually(all_handled, within_seconds=IN_TIME)
+
+    async def test_a_delivery_tells_that_it_was_lost_with_its_broker(
+        self, harness: BrokerHarness
+    ) -> None:
+        broker = await harness.new_broker()
+        consumer, deliveries = await held_on_first_delivery(
+            broker, WORK, *(message(f"m{n}") for n in range(4))
+        )
+        acked, released, dead, held = deliveries
+        await consumer.cancel()
+        assert not any(delivery.lost for delivery in deliveries)
+        await acked.ack()
+        await released.release()
+        await dead.dead_letter(fault())
+
+        await broker.close()
+
+        assert [delivery.lost for delivery in deliveries] == [False, False, False, True]
+        await held.ack()
+        assert held.lost
+        again = await harness.new_broker()
+        assert sorted(await drained(again, WORK)) == ["m1", "m3"]
 
     async def test_consumers_and_publishers_go_on_by_themselves_after_an_outage(
         self, harness: BrokerHarness

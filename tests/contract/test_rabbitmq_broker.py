@@ -14,7 +14,13 @@ from sangraha.broker.protocol import Broker
 from sangraha.broker.rabbitmq import RabbitMQBroker
 from tests.conftest import running
 from tests.contract.broker_contract import BrokerContract
-from tests.contract.broker_harness import CONTRACT_TOPOLOGY, IN_TIME
+from tests.contract.broker_harness import (
+    CONTRACT_TOPOLOGY,
+    IN_TIME,
+    WORK,
+    held_on_first_delivery,
+    message,
+)
 from tests.faults.proxy import TcpProxy
 from tests.faults.rabbitmq import kill
 from tests.waiting import eventually
@@ -103,3 +109,21 @@ class TestRabbitMQBroker(BrokerContract):
             if record.name == "asyncio" and record.levelno >= logging.WARNING
         ]
         assert not complaints
+
+    async def test_a_delivery_tells_that_it_was_lost_with_its_connection(
+        self, harness: RabbitMQHarness
+    ) -> None:
+        broker = await harness.new_broker()
+        _, (settled, held) = await held_on_first_delivery(
+            broker, WORK, message("m1"), message("m2")
+        )
+        await settled.ack()
+        assert not held.lost
+
+        async with harness.outage():
+            await eventually(lambda: held.lost, within_seconds=IN_TIME)
+            assert not settled.lost
+            await held.ack()
+
+        await broker.wait_ready(IN_TIME)
+        assert held.lost

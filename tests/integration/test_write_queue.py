@@ -29,7 +29,6 @@ def create(house: House, body: bytes, **fields: Any) -> CreateObject:
     return CreateObject(
         **{
             "request_id": house.mint.new(),
-            "received_at": datetime.now(UTC),
             "allowed": ["json"],
             "body": body,
             **fields,
@@ -205,9 +204,7 @@ async def test_what_another_worker_gave_back_is_done_and_counted_as_redelivered(
     settings: Settings,
 ) -> None:
     mint = IdMint(settings.secret())
-    request = CreateObject(
-        request_id=mint.new(), received_at=datetime.now(UTC), allowed=["json"], body=b"1"
-    )
+    request = CreateObject(request_id=mint.new(), allowed=["json"], body=b"1")
     group = WriteGroup(group_id=mint.new(), requests=[request])
 
     async def hand_out_and_give_back(broker: Broker) -> None:

@@ -65,7 +65,6 @@ objects = st.builds(
 creates = st.builds(
     CreateObject,
     request_id=ids,
-    received_at=times,
     bucket=texts,
     allowed=st.lists(types, max_size=4),
     file_name=maybe_text,

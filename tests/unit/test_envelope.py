@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sangraha.errors import MalformedRequest
+from sangraha.errors import InvalidParameter, MalformedRequest
 from sangraha_receiver.envelope import parse_envelope
 
 VALUES = st.recursive(
@@ -42,5 +42,5 @@ def test_the_exact_bytes_of_the_value_are_kept(
     ],
 )
 def test_what_is_not_an_envelope_is_refused_with_a_reason(document: bytes, reason: str) -> None:
-    with pytest.raises(MalformedRequest, match=reason):
+    with pytest.raises((MalformedRequest, InvalidParameter), match=reason):
         parse_envelope(document)

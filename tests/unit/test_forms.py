@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sangraha.errors import BodyTooLarge, MalformedRequest
+from sangraha.errors import BodyTooLarge, InvalidParameter, MalformedRequest
 from sangraha_receiver.forms import Form, parse_form
 
 LIMIT = 1000
@@ -75,7 +75,7 @@ async def test_what_is_not_one_file_is_refused_with_a_reason(
     request = httpx.Request(
         "POST", "http://x", files=files, headers={"content-type": ""} if not files else None
     )
-    with pytest.raises(MalformedRequest, match=reason):
+    with pytest.raises((MalformedRequest, InvalidParameter), match=reason):
         await parse(request)
 
 

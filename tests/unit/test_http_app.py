@@ -56,6 +56,9 @@ class Workers:
     async def start(self) -> None:
         """Nothing to start."""
 
+    async def started(self) -> None:
+        """It works."""
+
     async def drain(self, timeout_seconds: float) -> None:
         """Nothing to finish."""
 

@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sangraha.errors import InvalidParameter
-from sangraha.http.conditional import is_known, known_digests
+from sangraha.http.conditional import MAX_TAGS, is_known, known_digests
 from sangraha.http.disposition import content_disposition
 from sangraha.http.metadata import checked_metadata, header_metadata
 from sangraha.http.prefer import Preferences, parse_prefer
+
+DIGEST = "0123456789abcdef" * 4
 
 
 @pytest.mark.parametrize(
@@ -43,17 +45,21 @@ def test_any_prefer_header_is_survived(values: list[str]) -> None:
     ("values", "expected"),
     [
         ([], False),
-        (['"abc"'], True),
-        (['W/"abc"'], True),
-        (['"x", "abc"'], True),
-        (['"x"', 'W/"abc" , "y"'], True),
+        ([f'"{DIGEST}"'], True),
+        ([f'W/"{DIGEST}"'], True),
+        ([f'"x", "{DIGEST}"'], True),
+        (['"x"', f'W/"{DIGEST}" , "y"'], True),
         (["*"], True),
-        (['"x,abc"'], False),
-        (["abc"], False),
+        ([f'"x,{DIGEST}"'], False),
+        ([DIGEST], False),
     ],
 )
 def test_if_none_match(values: list[str], expected: bool) -> None:
-    assert is_known("abc", known_digests(values)) is expected
+    assert is_known(DIGEST, known_digests(values)) is expected
+
+
+def test_no_more_tags_are_carried_than_anyone_needs() -> None:
+    assert len(known_digests([f'"{DIGEST}", ' * 100_000, '"' + "x" * 1_000_000])) == MAX_TAGS
 
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=80))
@@ -71,6 +77,8 @@ def test_metadata_headers_are_percent_encoded_utf_8() -> None:
     assert header_metadata(headers) == {"place": "નદી"}
     with pytest.raises(InvalidParameter, match="sangraha-meta-a"):
         header_metadata([("sangraha-meta-a", "%FF")])
+    with pytest.raises(InvalidParameter, match="sangraha-meta-a"):
+        header_metadata([("sangraha-meta-a", "\xe0\xaa\xa7")])
 
 
 @pytest.mark.parametrize("metadata", [{"a": "x" * 8192}, {"": "x"}, {"a": "x\0"}, {"a\0": "x"}])

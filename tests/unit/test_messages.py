@@ -2,7 +2,6 @@
 
 import struct
 import zlib
-from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
@@ -13,7 +12,6 @@ from sangraha.messages import CreateObject, ReadGroup, WriteGroup, WriteReplies,
 
 REQUEST = CreateObject(
     request_id=UUID(int=1),
-    received_at=datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
     allowed=["json"],
     body=b'{"a": 1}',
 )

@@ -7,6 +7,7 @@ import pytest
 
 from sangraha.errors import InvalidConfiguration
 from sangraha.settings import Settings, load_settings
+from sangraha_cli.compose import ALL_SERVICES, compose
 from sangraha_cli.settings_page import settings_page
 
 ROOT = Path(__file__).parents[2]
@@ -71,6 +72,42 @@ def test_the_embedded_secret_is_made_once_and_kept_private(tmp_path: Path) -> No
     assert len(first) >= 32
     assert load_settings().secret() == first
     assert stat.S_IMODE((tmp_path / "id-secret").stat().st_mode) == 0o600
+
+
+def test_a_damaged_or_unreachable_secret_is_said_and_not_replaced(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "id-secret").touch()
+    with pytest.raises(InvalidConfiguration, match="damaged"):
+        load_settings().secret()
+    monkeypatch.setenv("SANGRAHA_DATA_DIR", str(tmp_path / "id-secret"))
+    with pytest.raises(InvalidConfiguration, match="data folder"):
+        load_settings().secret()
+
+
+@pytest.mark.parametrize("name", ["p%41c", "a#b", "q?x", "ધ ધ"])
+async def test_any_name_of_the_data_folder_is_one_folder(tmp_path: Path, name: str) -> None:
+    settings = load_settings(data_dir=tmp_path / name)
+    composition = compose(settings, ALL_SERVICES)
+    await composition.parts.start()
+    await composition.parts.wait_started()
+    await composition.parts.close()
+    assert {path.name for path in (tmp_path / name).iterdir()} >= {
+        "catalog.sqlite",
+        "id-secret",
+        "journal.sqlite",
+        "store",
+    }
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    "url", ["journal:", "journal:///", "journal://relative/path", "amqp://u:p@[::1", "redis://x"]
+)
+def test_a_broker_s_url_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("SANGRAHA_BROKER_URL", url)
+    with pytest.raises(InvalidConfiguration, match="SANGRAHA_BROKER_URL"):
+        compose(load_settings(), ALL_SERVICES)
 
 
 def test_services_on_a_broker_need_a_secret_of_some_length(

@@ -73,6 +73,12 @@ class Delivery(Protocol):
     def fault(self) -> Fault | None:
         """Why it was dead-lettered, where it comes from a dead-letter queue."""
 
+    @property
+    def lost(self) -> bool:
+        """Whether its connection is gone: settling does nothing any more, the message is
+        delivered again. False once it is settled.
+        """
+
     async def ack(self) -> None:
         """The message is done with; it leaves the queue."""
 

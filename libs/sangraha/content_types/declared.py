@@ -17,8 +17,11 @@ def refine(detected: str, declared: str | None) -> str:
     """The declared content type, normalised, where it says the same as `detected` more exactly.
 
     That is: the same type with parameters, or one whose structured syntax suffix (RFC 6839)
-    names the detected type. Anything else, garbage included, leaves `detected`.
+    names the detected type. Anything else, garbage included, leaves `detected`. Images and PDF
+    documents say all of it themselves: a parameter could only mislead a reader.
     """
+    if detected.startswith("image/") or detected == "application/pdf":
+        return detected
     parsed = _parse(declared or "")
     if parsed is None:
         return detected

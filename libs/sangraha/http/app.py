@@ -62,6 +62,9 @@ class Service(Protocol):
     async def start(self) -> None:
         """Begin work in the background; returns at once, also while parts are away."""
 
+    async def started(self) -> None:
+        """Return once it works; raises what keeps it from that for ever."""
+
     async def drain(self, timeout_seconds: float) -> None:
         """Take nothing new, finish and settle what there is within the time, and stop."""
 

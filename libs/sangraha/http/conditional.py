@@ -2,17 +2,23 @@
 
 import re
 from collections.abc import Sequence
+from itertools import islice
+from typing import Final
 
-_TAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
+MAX_TAGS: Final = 100
+_TAG: Final = re.compile(r'(?:W/)?"([0-9a-f]{64})"')
 
 
 def known_digests(values: Sequence[str]) -> list[str]:
     """What the client says it has: the tags of all If-None-Match headers without quotes, or "*".
 
-    The comparison is weak (section 8.8.3.2), so `W/` is dropped; what is not a tag is ignored.
+    The comparison is weak (section 8.8.3.2), so `W/` is dropped. What cannot be a tag of ours is
+    ignored, and so are those past the first MAX_TAGS.
     """
     joined = ",".join(values).strip()
-    return ["*"] if joined == "*" else _TAG.findall(joined)
+    if joined == "*":
+        return ["*"]
+    return [tag[1] for tag in islice(_TAG.finditer(joined), MAX_TAGS)]
 
 
 def is_known(digest: str, known: Sequence[str]) -> bool:

@@ -26,6 +26,8 @@ from sangraha.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
+CLIENT_GONE: Final = 499
+"""What logs and metrics say of a client that left before it was answered."""
 LINGER_SECONDS: Final = 5.0
 LINGER_BYTES: Final = 64 * 1024 * 1024
 
@@ -71,6 +73,7 @@ class ExchangeMiddleware:
             try:
                 await self._app(scope, exchange.receive, exchange.send)
             except ClientDisconnect:
+                exchange.status = exchange.status or CLIENT_GONE
                 logger.info("the client went away in %s %s", scope["method"], scope["path"])
             except Exception:
                 logger.exception("unexpected error in %s %s", scope["method"], scope["path"])

@@ -20,8 +20,9 @@ def header_metadata(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
         if not name.startswith(HEADER_PREFIX):
             continue
         try:
+            value.encode("ascii")
             metadata[name.removeprefix(HEADER_PREFIX)] = unquote_to_bytes(value).decode("utf-8")
-        except UnicodeDecodeError:
+        except UnicodeError:
             raise InvalidParameter(f"the header {name} is not percent-encoded UTF-8") from None
     return metadata
 

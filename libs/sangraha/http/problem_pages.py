@@ -9,6 +9,7 @@ from sangraha.errors import (
     InvalidConfiguration,
     MessageTooLarge,
     NotFound,
+    OutcomeUnknown,
     SangrahaError,
     Unavailable,
     UndecodableMessage,
@@ -27,7 +28,11 @@ def problem_types(root: type[SangrahaError] = SangrahaError) -> Iterator[type[Sa
 
 def problem_pages_router() -> APIRouter:
     """One page a problem type, as plain text."""
-    pages = {error.slug: _page(error) for error in reversed(list(problem_types()))}
+    pages: dict[str, str] = {}
+    for error in problem_types():
+        # A class without a slug of its own is a branch of the tree, not a type.
+        if "slug" in vars(error):
+            pages.setdefault(error.slug, _page(error))
     router = APIRouter()
 
     @router.get("/problems/{slug}", summary="What a problem type means", tags=["problems"])
@@ -40,10 +45,13 @@ def problem_pages_router() -> APIRouter:
 
 
 def _page(error: type[SangrahaError]) -> str:
-    again = (
-        f"Send it again after the seconds in Retry-After ({error.retry_after_seconds})."
-        if issubclass(error, Unavailable)
-        else "Sending the same request again will not help."
-    )
+    again = "Sending the same request again will not help."
+    if issubclass(error, OutcomeUnknown):
+        again = (
+            "Look at the status address: it says done once the request was accepted. If it still "
+            "says accepted after some minutes, the request is lost, and may be sent again."
+        )
+    elif issubclass(error, Unavailable):
+        again = f"Send it again after the seconds in Retry-After ({error.retry_after_seconds})."
     meaning = " ".join((error.__doc__ or "").split())
     return f"{error.slug} ({error.status})\n\n{error.title}.\n\n{meaning}\n\n{again}\n"

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from sangraha.errors import (
     InternalFault,
@@ -58,10 +59,11 @@ def install_problems(app: FastAPI) -> None:
             404: NotFound(f"nothing is served at {request.url.path}"),
             405: MethodNotAllowed(f"{request.url.path} does not take {request.method}"),
         }
+        headers = dict(error.headers or {})
+        if error.status_code == MethodNotAllowed.status:
+            headers["Allow"] = ", ".join(_methods_at(request))
         fallback = MalformedRequest(str(error.detail)) if error.status_code < 500 else None
-        return answer(
-            request, known.get(error.status_code) or fallback or InternalFault(), error.headers
-        )
+        return answer(request, known.get(error.status_code) or fallback or InternalFault(), headers)
 
     async def validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - registered below
@@ -75,3 +77,13 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(SangrahaError, ours)
     app.add_exception_handler(HTTPException, frameworks)
     app.add_exception_handler(RequestValidationError, validation)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """All methods this address takes (RFC 9110, section 10.2.1), whichever route takes them."""
+    matching = (
+        route.methods or ()
+        for route in request.app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+    )
+    return sorted({method for methods in matching for method in methods})

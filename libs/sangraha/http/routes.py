@@ -38,6 +38,7 @@ ROUTES: Final = (
         "What became of a request",
     ),
     Route("list_objects", "GET", "/objects", "getter", "public", "List objects, newest first"),
+    Route("head_objects", "HEAD", "/objects", "getter", "public", "Read a list's headers"),
     Route("get_object", "GET", "/objects/{object_id}", "getter", "public", "Read an object"),
     Route(
         "head_object",

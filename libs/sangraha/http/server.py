@@ -1,21 +1,21 @@
-"""Serving HTTP by uvicorn until a signal, and ending in phases.
+"""Serving HTTP by uvicorn, and ending in phases.
 
-On SIGTERM or SIGINT: unready at once; accepting goes on for `drain_seconds`, so that load
-balancers notice; then requests in flight are finished. A second signal ends without finishing.
+Asked to stop: unready at once; accepting goes on for `drain_seconds`, so that load balancers
+notice; then requests in flight are finished. Asked again, it ends without finishing.
 """
 
 import asyncio
 import contextlib
 import logging
-import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from sangraha.ending import Ending
 from sangraha.errors import InvalidConfiguration
 from sangraha.http.health import Health
 
@@ -68,10 +68,18 @@ class HttpServer:
     """One app on one socket."""
 
     def __init__(
-        self, app: FastAPI, health: Health, *, drain_seconds: float, grace_seconds: float
+        self,
+        app: FastAPI,
+        health: Health,
+        ending: Ending,
+        *,
+        drain_seconds: float,
+        grace_seconds: float,
     ) -> None:
         self._health = health
+        self._ending = ending
         self._drain_seconds = drain_seconds
+        self._grace_seconds = grace_seconds
         self._stopping: asyncio.Task[None] | None = None
         self._server = _Server(
             uvicorn.Config(
@@ -88,14 +96,20 @@ class HttpServer:
         )
 
     async def serve(self, listener: socket.socket) -> None:
-        """Serve until a signal or `stop`; returns once requests in flight are finished."""
-        with _signals(self.stop):
+        """Serve until `stop`; returns once requests in flight are finished."""
+        try:
             await self._server.serve(sockets=[listener])
+        finally:
+            if self._stopping is not None:
+                self._stopping.cancel()
+                await asyncio.gather(self._stopping, return_exceptions=True)
 
     def stop(self) -> None:
         """Begin the end; called again, do not wait for anything any more."""
         if self._stopping is not None:
-            logger.warning("asked again: ending without finishing requests")
+            logger.warning("asked again: ending without finishing")
+            self._ending.soon.set()
+            self._ending.now.set()
             self._server.force_exit = True
             self._server.should_exit = True
             return
@@ -106,15 +120,6 @@ class HttpServer:
     async def _close_later(self) -> None:
         await asyncio.sleep(self._drain_seconds)
         self._server.should_exit = True
-
-
-@contextlib.contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
+        # Half the time for what is nearly done; then whoever still waits is told where to look.
+        await asyncio.sleep(self._grace_seconds / 2)
+        self._ending.soon.set()

@@ -9,6 +9,10 @@ from sangraha.broker.protocol import Fault, Message
 class Settler(Protocol):
     """Who carries out what a delivery or a consumer is told."""
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is carried out any more."""
+
     def ack(self, delivery: "JournalDelivery") -> None: ...
 
     def release(self, delivery: "JournalDelivery") -> None: ...
@@ -31,6 +35,11 @@ class JournalDelivery:
         self.message: Message = entry.message
         self.redeliveries: int = entry.deliveries - 1
         self.fault: Fault | None = entry.fault
+
+    @property
+    def lost(self) -> bool:
+        """Whether the broker was closed before this was settled."""
+        return not self.settled and self._settler.closed
 
     async def ack(self) -> None:
         """Returns at once; the removal is committed with the next transaction."""

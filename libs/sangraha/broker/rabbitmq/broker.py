@@ -8,6 +8,7 @@ from typing import Final
 from yarl import URL
 
 from sangraha.broker.protocol import Consumer, Delivery, Fault, Message
+from sangraha.broker.rabbitmq import tolerance
 from sangraha.broker.rabbitmq.publisher import Publisher
 from sangraha.broker.rabbitmq.subscriber import Subscriber
 from sangraha.broker.rabbitmq.subscription import ReplyQueue, Subscription
@@ -46,6 +47,7 @@ class RabbitMQBroker:
         """As Broker.start. Queues with other arguments are logged, and told by `wait_ready`."""
         # What the library logs, passing errors of every attempt, is told once by link.py.
         logging.getLogger("aiormq").setLevel(logging.CRITICAL)
+        tolerance.install()
         self._publisher.link.start()
         self._subscriber.link.start()
 

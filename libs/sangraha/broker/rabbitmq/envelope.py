@@ -94,7 +94,7 @@ def fault_of(delivered: DeliveredMessage, delivery_limits: Mapping[str, int]) ->
     headers = delivered.header.properties.headers or {}
     told = headers.get(FAULT_HEADER)
     if isinstance(told, str):
-        with suppress(msgspec.DecodeError):
+        with suppress(msgspec.DecodeError, RecursionError):
             return msgspec.json.decode(told, type=Fault)
     deaths = headers.get(_DEATHS)
     if not isinstance(deaths, list) or not deaths or not isinstance(deaths[0], dict):

@@ -5,6 +5,7 @@ Each has a channel of its own on every new session, and takes up there where it 
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Final
 
 from aiormq.abc import AbstractChannel, DeliveredMessage
@@ -12,9 +13,10 @@ from aiormq.exceptions import AMQPError
 
 from sangraha.broker.protocol import Delivery, Fault, Message
 from sangraha.broker.rabbitmq.declaration import declare_reply_queue
-from sangraha.broker.rabbitmq.delivery import SETTLE_TIMEOUT_SECONDS, RabbitMQDelivery
+from sangraha.broker.rabbitmq.delivery import RabbitMQDelivery
 from sangraha.broker.rabbitmq.envelope import opened
 from sangraha.broker.rabbitmq.session import Session, only_own_cancellation
+from sangraha.broker.rabbitmq.settlement import SETTLE_TIMEOUT_SECONDS, Settlement
 from sangraha.broker.topology import Queue
 
 logger: Final = logging.getLogger("sangraha.broker.rabbitmq")
@@ -65,18 +67,14 @@ class Subscription:
         if self.session is not None and self._channel is not None:
             await self._stop(self.session, self._channel)
 
-    async def dead_letter(self, message: Message, fault: Fault) -> None:
-        """As Origin.dead_letter."""
-        await self._dead_letter(self._queue, message, fault)
-
     async def settled(self, channel: AbstractChannel) -> None:
-        """As Origin.settled."""
+        """As Settler.settled."""
         if channel is self._channel:
             self._unsettled -= 1
             await self._close_if_done()
 
     def is_stuck(self, channel: AbstractChannel) -> None:
-        """As Origin.is_stuck."""
+        """As Settler.is_stuck."""
         if self.session is not None and channel is self._channel:
             self.session.end("an acknowledgement could not be sent")
 
@@ -96,12 +94,31 @@ class Subscription:
 
     async def _on_delivered(self, delivered: DeliveredMessage) -> None:
         self._unsettled += 1
-        delivery = RabbitMQDelivery(delivered, self, self._delivery_limits)
+        settlement = Settlement(delivered, self)
+        try:
+            delivery = RabbitMQDelivery(
+                delivered,
+                settlement,
+                dead_letter=partial(self._dead_letter, self._queue),
+                delivery_limits=self._delivery_limits,
+            )
+        except Exception:
+            await self._refuse(settlement)
+            return
         try:
             self._handler(delivery)
         except Exception:
             logger.exception("a message of %s is given back: its handler failed", self._queue.name)
             await delivery.release()
+
+    async def _refuse(self, settlement: Settlement) -> None:
+        """Part with a message that cannot be read; call it where the reason is being handled."""
+        if self._queue.dead_letters_to is None:
+            logger.exception("a message of %s is dropped: unreadable", self._queue.name)
+            await settlement.ack()
+        else:
+            logger.exception("a message of %s is dead-lettered: unreadable", self._queue.name)
+            await settlement.refuse()
 
 
 class ReplyQueue:
