@@ -5,11 +5,13 @@
     │   ├── MalformedRequest      400
     │   ├── NotFound              404
     │   ├── MethodNotAllowed      405
+    │   ├── RequestTimeout        408
     │   ├── BodyTooLarge          413
     │   ├── TypeNotAllowed        415
     │   ├── DamagedContent        422
     │   ├── EmptyBody             422
-    │   └── InvalidParameter      422
+    │   ├── InvalidParameter      422
+    │   └── HeadersTooLarge       431
     ├── Unavailable               the same request may succeed later (503, Retry-After)
     │   ├── BrokerUnavailable
     │   ├── QueueFull
@@ -111,6 +113,14 @@ class MethodNotAllowed(RequestRefused):
     title = "This address does not take that method"
 
 
+class RequestTimeout(RequestRefused):
+    """The request line and headers did not arrive in time; the connection is closed."""
+
+    slug = "request-timeout"
+    status = 408
+    title = "The request did not arrive in time"
+
+
 class BodyTooLarge(RequestRefused):
     """The body is larger than this deployment takes."""
 
@@ -149,6 +159,14 @@ class InvalidParameter(RequestRefused):
     slug = "invalid-parameter"
     status = 422
     title = "A parameter is not valid"
+
+
+class HeadersTooLarge(RequestRefused):
+    """The request line and headers together are larger than the server reads."""
+
+    slug = "headers-too-large"
+    status = 431
+    title = "The headers are too large"
 
 
 class Unavailable(SangrahaError):

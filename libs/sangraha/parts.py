@@ -66,11 +66,6 @@ class Parts:
             raise StoreUnavailable("not reached yet")
         await self._store.check()
 
-    async def check_works(self) -> None:
-        """Raises Unavailable unless both store and catalog answer."""
-        await self.check_store()
-        await self.check_catalog()
-
     async def close(self) -> None:
         """Close all of them; what is unsettled is delivered again at the next start."""
         for task in (self._catalog_start, self._store_start):

@@ -43,9 +43,10 @@ class Heartbeat:
         except CatalogUnavailable as error:
             logger.warning("could not sign off: %s", error)
 
-    async def _beat_for_ever(self) -> None:
-        while True:
-            beat = WorkerBeat(
+    async def beat(self) -> None:
+        """Write one beat. Raises CatalogUnavailable."""
+        await self._catalog.beat(
+            WorkerBeat(
                 worker_id=self._worker_id,
                 host=socket.gethostname(),
                 pid=os.getpid(),
@@ -53,8 +54,12 @@ class Heartbeat:
                 in_flight=sum(pool.in_flight for pool in self._pools),
                 done=sum(pool.done for pool in self._pools),
             )
+        )
+
+    async def _beat_for_ever(self) -> None:
+        while True:
             try:
-                await self._catalog.beat(beat)
+                await self.beat()
             except CatalogUnavailable as error:
                 logger.warning("missed a beat: %s", error)
             except Exception:

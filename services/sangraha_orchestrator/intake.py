@@ -2,7 +2,7 @@
 
 The first delivery that has to be held closes the intake, so that an outage costs the messages in
 the queue nothing, however long it takes. What is held goes on trying, and so finds out when the
-outage is over; where it was all given back in the meantime, the health checks do.
+outage is over; where it was all given back in the meantime, a probe does.
 """
 
 import asyncio
@@ -20,14 +20,16 @@ PROBE_SECONDS: Final = 1.0
 
 
 class Intake:
-    """Opens and closes these pools. `check` raises Unavailable while an outage goes on."""
+    """Opens and closes these pools. `probe` writes something, and raises Unavailable while that
+    fails: what can only be read is no place to take writes for.
+    """
 
     def __init__(
-        self, pools: Sequence[Pool], hold: Hold, check: Callable[[], Awaitable[None]]
+        self, pools: Sequence[Pool], hold: Hold, probe: Callable[[], Awaitable[None]]
     ) -> None:
         self._pools = pools
         self._hold = hold
-        self._check = check
+        self._probe = probe
         self._task: asyncio.Task[None] | None = None
         self.open = False
 
@@ -55,7 +57,7 @@ class Intake:
 
     async def _reopened(self) -> bool:
         try:
-            await self._check()
+            await self._probe()
             await self._open()
         except Unavailable:
             return False

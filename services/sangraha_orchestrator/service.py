@@ -14,6 +14,7 @@ from sangraha.http.routes import Service
 from sangraha.metrics import Metrics
 from sangraha.parts import Parts
 from sangraha.settings import Settings
+from sangraha.store.keys import PROBE_KEY
 from sangraha.store.protocol import Store
 from sangraha_orchestrator.endpoints import orchestrator_endpoints
 from sangraha_orchestrator.heartbeat import Heartbeat
@@ -64,7 +65,8 @@ class OrchestratorService:
             Pool(broker, READ_QUEUE.name, reads.handle, settings.read_concurrency, metrics),
             Pool(broker, DEAD_LETTER_QUEUE.name, mailbox.handle, _MAILBOX_CONCURRENCY, metrics),
         )
-        self._intake = Intake((self._writes, self._mailbox), self._hold, parts.check_works)
+        self._store = store
+        self._intake = Intake((self._writes, self._mailbox), self._hold, self._probe)
         self._heartbeat = Heartbeat(
             catalog, worker_id, (self._writes, self._reads), settings.beat_seconds
         )
@@ -98,6 +100,11 @@ class OrchestratorService:
         self._heartbeat.start()
         await self._reads.start()
         await self._intake.start()
+
+    async def _probe(self) -> None:
+        await self._store.delete(PROBE_KEY)
+        await self._store.put(PROBE_KEY, b"written to see whether writing works\n")
+        await self._heartbeat.beat()
 
     async def _check_consumes(self) -> None:
         if self._starting is None or not self._starting.done():

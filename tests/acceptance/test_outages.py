@@ -30,10 +30,14 @@ async def proxied(broker_url: str) -> AsyncIterator[tuple[TcpProxy, str]]:
 
 
 def with_receiver_at(
-    receivers_broker_url: str, broker_url: str, store_url: str, catalog_url: str
+    receivers_broker_url: str,
+    broker_url: str,
+    store_url: str,
+    catalog_url: str,
+    **settings: str,
 ) -> Deployment:
     """A deployment whose receiver alone has another address of the broker."""
-    deployment = Deployment.services(broker_url, store_url, catalog_url)
+    deployment = Deployment.services(broker_url, store_url, catalog_url, **settings)
     receiver = deployment.servers["receiver"].with_settings(
         SANGRAHA_BROKER_URL=receivers_broker_url
     )
@@ -164,6 +168,27 @@ async def test_a_write_whose_confirm_was_lost_is_published_again_and_made_once(
                 return sum(line["message"] == "write done" for line in deployment.log_lines())
 
             await eventually(lambda: deliveries() == 2, what="the second publish")
+
+
+async def test_a_write_that_is_never_confirmed_is_said_to_be_unknown_and_can_be_followed(
+    rabbitmq_url: str, minio_store_url: str, postgres_url: str
+) -> None:
+    async with proxied(rabbitmq_url) as (proxy, away):
+        deployment = with_receiver_at(
+            away,
+            rabbitmq_url,
+            minio_store_url,
+            postgres_url,
+            SANGRAHA_PUBLISH_TIMEOUT_SECONDS="2",
+        )
+        async with deployment.running() as client:
+            proxy.swallow_answers()
+            answer = await client.create("json", b"1")
+            is_problem(answer, "outcome-unknown")
+            request_id = answer.json()["request_id"]
+            assert answer.json()["status_url"] == f"/requests/{request_id}"
+            assert (await client.ended(request_id))["status"] == "done"
+            assert (await client.call("list_objects")).json()["total"] == 1
 
 
 async def test_a_killed_worker_s_groups_are_done_once_by_another(

@@ -13,11 +13,11 @@ from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sangraha.ending import Ending
 from sangraha.errors import InvalidConfiguration
 from sangraha.http.health import Health
+from sangraha.http.protocol import HttpProtocol
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class _Server(uvicorn.Server):
 
 
 def _is_fresh(connection: object) -> bool:
-    return isinstance(connection, HttpToolsProtocol) and connection.cycle is None
+    return isinstance(connection, HttpProtocol) and connection.cycle is None
 
 
 class HttpServer:
@@ -75,6 +75,7 @@ class HttpServer:
         *,
         drain_seconds: float,
         grace_seconds: float,
+        protocol: type[HttpProtocol] = HttpProtocol,
     ) -> None:
         self._health = health
         self._ending = ending
@@ -84,7 +85,7 @@ class HttpServer:
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=protocol,
                 ws="none",
                 lifespan="off",
                 access_log=False,

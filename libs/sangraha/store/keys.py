@@ -5,6 +5,9 @@ import unicodedata
 from typing import Final
 from uuid import UUID
 
+PROBE_KEY: Final = "probe"
+"""Written now and then to see whether writing works; no bucket's, and never read."""
+
 _MAX_KEY: Final = 1024
 _MAX_SLUG: Final = 64
 _MAX_EXTENSION: Final = 16
