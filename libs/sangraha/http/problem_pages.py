@@ -10,6 +10,7 @@ from sangraha.errors import (
     MessageTooLarge,
     NotFound,
     OutcomeUnknown,
+    RequestTimeout,
     SangrahaError,
     Unavailable,
     UndecodableMessage,
@@ -51,6 +52,8 @@ def _page(error: type[SangrahaError]) -> str:
             "Look at the status address: it says done once the request was accepted. If it still "
             "says accepted after some minutes, the request is lost, and may be sent again."
         )
+    elif issubclass(error, RequestTimeout):
+        again = "Send it again on a new connection."
     elif issubclass(error, Unavailable):
         again = f"Send it again after the seconds in Retry-After ({error.retry_after_seconds})."
     meaning = " ".join((error.__doc__ or "").split())
