@@ -15,6 +15,7 @@ import pytest
 
 from development.servers import PostgresServer
 from development.servers.folder import free_port
+from development.servers.process import is_alive
 from tests.acceptance.client import Client
 from tests.acceptance.deployment import Deployment
 from tests.acceptance.sangraha_server import SangrahaServer
@@ -124,7 +125,7 @@ def test_the_command_is_ready_soon_prints_a_curl_line_that_works_and_ends_on_ctr
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) == 0
-        assert not [child for child in children if child.is_running()]
+        assert not [child for child in children if is_alive(child)]
     finally:
         process.kill()
         process.communicate()
