@@ -9,7 +9,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test services check docs lock clean
+.PHONY: help run test services bench check docs lock clean
 
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; \
@@ -25,6 +25,10 @@ test: .venv/ready-to-develop ## get the servers that are missing, then run every
 services: .venv/ready-to-develop ## run servers and services as processes of their own (ORCHESTRATORS=2, PORT_BASE=8000)
 	@$(BIN)/python -m development.install
 	@exec $(BIN)/python -m development.services --orchestrators $(ORCHESTRATORS) --port-base $(PORT_BASE)
+
+bench: .venv/ready-to-develop ## large bodies through Sangraha beside straight into MinIO (ARGS="--sizes 16,256")
+	@$(BIN)/python -m development.install
+	@$(BIN)/python -m loadtest $(ARGS)
 
 check: .venv/ready-to-develop ## ruff, mypy and import-linter
 	$(BIN)/ruff check

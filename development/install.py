@@ -1,4 +1,4 @@
-"""Gets the server software that is missing: `python -m development.install`.
+"""Gets the servers and client programs that are missing: `python -m development.install`.
 
 It installs where it may (root with apt, Go for MinIO) and names the command where it may not. No
 daemon is started. The standard library alone: it runs before anything else is installed.

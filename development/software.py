@@ -1,4 +1,4 @@
-"""The server software that tests and `make services` need: where it is and how to get it.
+"""The software that tests and `make services` need: where it is and how to get it.
 
 The standard library alone, so that it can be asked before anything is installed.
 """
@@ -13,12 +13,12 @@ MINIO_PACKAGE = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"
 
 
 class ServerMissingError(RuntimeError):
-    """The server's software is not installed; the message says how to install it."""
+    """The software is not installed; the message says how to install it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Software:
-    """One server's software: `package` is its Debian package, None where there is none."""
+    """A server or a client program: `package` is its Debian package, None where there is none."""
 
     name: str
     package: str | None
@@ -68,4 +68,23 @@ POSTGRES = Software(
     _postgres_folder,
 )
 MINIO = Software("MinIO", None, f"GOBIN={tools_folder()} go install {MINIO_PACKAGE}", _minio_binary)
-ALL = (RABBITMQ, POSTGRES, MINIO)
+SERVERS = (RABBITMQ, POSTGRES, MINIO)
+
+
+def _client(program: str, package: str) -> Software:
+    return Software(
+        program,
+        package,
+        f"apt-get install --no-install-recommends {package}",
+        lambda: Path(found) if (found := shutil.which(program)) else None,
+    )
+
+
+CURL = _client("curl", "curl")
+WGET = _client("wget", "wget")
+ARIA2 = _client("aria2c", "aria2")
+CHROMIUM = _client("chromium", "chromium")
+CLIENTS = (CURL, WGET, ARIA2, CHROMIUM)
+"""Other people's programs, which the acceptance tests use as their users do."""
+
+ALL = (*SERVERS, *CLIENTS)

@@ -12,7 +12,7 @@ from typing import TypeVar
 import pytest
 
 from development.servers import MinioServer, PostgresServer, RabbitmqServer, Server
-from development.software import ALL, ServerMissingError, Software
+from development.software import SERVERS, ServerMissingError, Software
 
 S = TypeVar("S", bound=Server)
 
@@ -37,7 +37,7 @@ def running(kind: type[S]) -> Iterator[S]:
 
 @pytest.fixture(scope="session")
 def all_servers_installed() -> None:
-    for software in ALL:
+    for software in SERVERS:
         require(software)
 
 

@@ -142,3 +142,39 @@ def mixed(count: int, seed: int = 1) -> list[Sample]:
         lambda n: Sample(f"दस्तावेज़ {n}.pdf", "pdf", "application/pdf", pdf(2 + n % 5, f"file {n}")),
     ]
     return [makers[at % len(makers)](seed * 1000 + at) for at in range(count)]
+
+
+def drawing(shapes: int = 400, encoding: str = "utf-8") -> bytes:
+    """An SVG image of many elements."""
+    circles = "".join(f'<g id="{n}"><circle r="{n % 40}"/></g>\n' for n in range(shapes))
+    document = f'<svg xmlns="http://www.w3.org/2000/svg"><title>चित्र</title>{circles}</svg>\n'
+    return document.encode(encoding)
+
+
+@cache
+def each_kind_larger() -> tuple[Sample, ...]:
+    """Samples of every kind of which head and tail are a small part: 20 KiB and more."""
+    size = (200, 150)
+    return (
+        Sample("plain.png", "image", "image/png", image("PNG", *size)),
+        Sample("photo.jpg", "image", "image/jpeg", image("JPEG", *size, quality=98)),
+        Sample(
+            "progressive.jpg",
+            "image",
+            "image/jpeg",
+            image("JPEG", *size, quality=98, progressive=True, icc_profile=b"\xff\xd9" * 3000),
+        ),
+        Sample("still.gif", "image", "image/gif", image("GIF", *size)),
+        Sample("lossy.webp", "image", "image/webp", image("WEBP", 400, 300, quality=98)),
+        Sample("lossless.webp", "image", "image/webp", image("WEBP", *size, lossless=True)),
+        Sample("scan.tiff", "image", "image/tiff", image("TIFF", *size)),
+        Sample("strips.tif", "image", "image/tiff", image("TIFF", *size, strip_size=600)),
+        Sample("packed.tif", "image", "image/tiff", image("TIFF", *size, compression="tiff_lzw")),
+        Sample("big.tif", "image", "image/tiff", image("TIFF", *size, big_tiff=True)),
+        Sample("paint.bmp", "image", "image/bmp", image("BMP", *size)),
+        Sample("still.avif", "image", "image/avif", image("AVIF", 400, 300, quality=98)),
+        Sample("drawing.svg", "image", "image/svg+xml", drawing()),
+        Sample("drawing16.svg", "image", "image/svg+xml", drawing(encoding="utf-16")),
+        Sample("report.pdf", "pdf", "application/pdf", pdf(100)),
+        Sample("record.json", "json", "application/json", document(1, 300)),
+    )

@@ -3,20 +3,30 @@
     SangrahaError
     ├── RequestRefused            the caller must change something (4xx)
     │   ├── MalformedRequest      400
+    │   ├── DigestMismatch        400
     │   ├── NotFound              404
     │   ├── MethodNotAllowed      405
     │   ├── RequestTimeout        408
+    │   ├── AlreadyExists         409
+    │   ├── BucketNotEmpty        409
+    │   ├── Gone                  410
+    │   ├── PreconditionFailed    412
     │   ├── BodyTooLarge          413
     │   ├── TypeNotAllowed        415
+    │   ├── EncodingNotAllowed    415
+    │   ├── RangeNotSatisfiable   416
     │   ├── DamagedContent        422
     │   ├── EmptyBody             422
+    │   ├── InvalidName           422
     │   ├── InvalidParameter      422
+    │   ├── PreconditionRequired  428
     │   └── HeadersTooLarge       431
     ├── Unavailable               the same request may succeed later (503, Retry-After)
     │   ├── BrokerUnavailable
     │   ├── QueueFull
     │   ├── OutcomeUnknown
     │   ├── ReadTimedOut
+    │   ├── TooManyUploads
     │   ├── StoreUnavailable
     │   └── CatalogUnavailable
     ├── InternalFault             our mistake (500)
@@ -97,6 +107,14 @@ class MalformedRequest(RequestRefused):
     title = "The request cannot be understood"
 
 
+class DigestMismatch(RequestRefused):
+    """The body does not have the digest that was sent with it; nothing was kept."""
+
+    slug = "digest-mismatch"
+    status = 400
+    title = "The body does not match its digest"
+
+
 class NotFound(RequestRefused):
     """There is nothing at this address."""
 
@@ -121,6 +139,38 @@ class RequestTimeout(RequestRefused):
     title = "The request did not arrive in time"
 
 
+class AlreadyExists(RequestRefused):
+    """There is something at that name already, and it is not to be replaced."""
+
+    slug = "already-exists"
+    status = 409
+    title = "There is something here already"
+
+
+class BucketNotEmpty(RequestRefused):
+    """A bucket that holds objects is only deleted together with them, on request."""
+
+    slug = "bucket-not-empty"
+    status = 409
+    title = "The bucket is not empty"
+
+
+class Gone(RequestRefused):
+    """The object was deleted for good."""
+
+    slug = "gone"
+    status = 410
+    title = "The object was deleted"
+
+
+class PreconditionFailed(RequestRefused):
+    """What If-Match or If-None-Match asks for does not hold."""
+
+    slug = "precondition-failed"
+    status = 412
+    title = "A precondition does not hold"
+
+
 class BodyTooLarge(RequestRefused):
     """The body is larger than this deployment takes."""
 
@@ -135,6 +185,22 @@ class TypeNotAllowed(RequestRefused):
     slug = "type-not-allowed"
     status = 415
     title = "The content is of a type that is not allowed here"
+
+
+class EncodingNotAllowed(RequestRefused):
+    """Encoded bytes cannot be verified, so they are not taken where types are restricted."""
+
+    slug = "encoding-not-allowed"
+    status = 415
+    title = "Encoded content is not allowed here"
+
+
+class RangeNotSatisfiable(RequestRefused):
+    """None of the ranges lies within the object."""
+
+    slug = "range-not-satisfiable"
+    status = 416
+    title = "The range lies outside the object"
 
 
 class DamagedContent(RequestRefused):
@@ -153,12 +219,28 @@ class EmptyBody(RequestRefused):
     title = "The body is empty"
 
 
+class InvalidName(RequestRefused):
+    """The name of an object or bucket is not one that may be used."""
+
+    slug = "invalid-name"
+    status = 422
+    title = "The name cannot be used"
+
+
 class InvalidParameter(RequestRefused):
     """A path, query or header value is outside what is allowed."""
 
     slug = "invalid-parameter"
     status = 422
     title = "A parameter is not valid"
+
+
+class PreconditionRequired(RequestRefused):
+    """This change has to say, with If-Match, what it is a change of."""
+
+    slug = "precondition-required"
+    status = 428
+    title = "If-Match is required"
 
 
 class HeadersTooLarge(RequestRefused):
@@ -204,6 +286,13 @@ class ReadTimedOut(Unavailable):
 
     slug = "read-timed-out"
     title = "The read was not answered in time"
+
+
+class TooManyUploads(Unavailable):
+    """As many large bodies as this service takes at a time are on their way; nothing was kept."""
+
+    slug = "too-many-uploads"
+    title = "Too many large uploads at once"
 
 
 class StoreUnavailable(Unavailable):

@@ -48,6 +48,9 @@ class Metrics:
         self.holds = self._counter(
             "sangraha_holds", "Attempts that failed and are held to be tried again.", "part"
         )
+        self.swept_bodies = self._counter(
+            "sangraha_swept_bodies", "Bodies that the sweep removed from the store.", "reason"
+        )
         self.in_flight = Gauge(
             "sangraha_groups_in_flight",
             "Groups an orchestrator works on.",

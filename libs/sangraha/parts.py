@@ -11,7 +11,12 @@ from typing import Final
 
 from sangraha.broker.protocol import Broker
 from sangraha.catalog.catalog import Catalog
-from sangraha.errors import CatalogUnavailable, StoreUnavailable, Unavailable
+from sangraha.errors import (
+    CatalogUnavailable,
+    InvalidConfiguration,
+    StoreUnavailable,
+    Unavailable,
+)
 from sangraha.store.protocol import Store
 
 logger = logging.getLogger(__name__)
@@ -20,12 +25,20 @@ _PAUSE_SECONDS: Final = 0.5
 
 
 class Parts:
-    """Broker, catalog and, for those who need one, store. Closed in the opposite order."""
+    """Broker, catalog and store, shared by the services of a process. Closed in the opposite
+    order.
 
-    def __init__(self, broker: Broker, catalog: Catalog, store: Store | None) -> None:
+    `needs_store` says that one of the services does nothing at all without the store; the others
+    only cannot do some of what they are asked.
+    """
+
+    def __init__(
+        self, broker: Broker, catalog: Catalog, store: Store, *, needs_store: bool
+    ) -> None:
         self.broker = broker
         self.catalog = catalog
         self._store = store
+        self._needs_store = needs_store
         self._catalog_start: asyncio.Task[None] | None = None
         self._store_start: asyncio.Task[None] | None = None
 
@@ -37,14 +50,14 @@ class Parts:
         """
         await self.broker.start()
         self._catalog_start = asyncio.create_task(_keep_trying("catalog", self.catalog.start))
-        if self._store is not None:
-            self._store_start = asyncio.create_task(_keep_trying("store", self._store.start))
+        self._store_start = asyncio.create_task(_keep_trying("store", self._store.start))
 
     async def wait_started(self) -> None:
-        """Return once store and catalog were reached. Raises InvalidConfiguration for what will
-        never work.
+        """Return once the catalog and, where it is needed, the store were reached. Raises
+        InvalidConfiguration for what will never work.
         """
-        starts = [task for task in (self._catalog_start, self._store_start) if task is not None]
+        needed = (self._catalog_start, self._store_start if self._needs_store else None)
+        starts = [task for task in needed if task is not None]
         # Waiting for them only: one who stops waiting does not stop the start.
         done, _ = await asyncio.wait(starts, return_when=asyncio.FIRST_EXCEPTION)
         for start in done:
@@ -62,8 +75,11 @@ class Parts:
 
     async def check_store(self) -> None:
         """Raises StoreUnavailable unless it was started and answers."""
-        if self._store is None or self._store_start is None or not self._store_start.done():
+        start = self._store_start
+        if start is None or not start.done() or start.cancelled():
             raise StoreUnavailable("not reached yet")
+        if (error := start.exception()) is not None:
+            raise StoreUnavailable(str(error))
         await self._store.check()
 
     async def close(self) -> None:
@@ -73,8 +89,7 @@ class Parts:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
         await self.broker.close()
-        if self._store is not None:
-            await self._store.close()
+        await self._store.close()
         await self.catalog.close()
 
 
@@ -88,6 +103,9 @@ async def _keep_trying(name: str, start: Callable[[], Awaitable[None]]) -> None:
                 logger.warning("waiting for the %s: %s", name, error)
                 complained = True
             await asyncio.sleep(_PAUSE_SECONDS)
+        except InvalidConfiguration as error:
+            logger.error("the %s will never work like this: %s", name, error)
+            raise
         else:
             if complained:
                 logger.info("the %s is there", name)

@@ -26,6 +26,8 @@ from sangraha.ids import MIN_SECRET_BYTES
 PREFIX = "SANGRAHA_"
 MAX_WAIT_SECONDS = 60
 MAX_SECONDS = 10 * 365 * 24 * 3600
+MAX_BODY_BYTES = 78 * 1024**3
+"""S3 takes a body in at most 10,000 parts, and each is 8 MiB here."""
 
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -67,10 +69,40 @@ class Settings(BaseSettings):
         description="The replica's name in queues, logs and `GET /workers`; the host's if unset.",
     )
     max_body_bytes: int = Field(
-        8 * 1024 * 1024,
+        64 * 1024**3,
         ge=1,
-        le=12 * 1024 * 1024,
-        description="The largest object a request may carry; more is refused with 413.",
+        le=MAX_BODY_BYTES,
+        description="The largest object that is taken; more is refused with 413.",
+    )
+    inline_body_bytes: int = Field(
+        256 * 1024,
+        ge=0,
+        le=8 * 1024 * 1024,
+        description="Bodies up to this size travel inside messages, and are taken while the store "
+        "is away; larger ones stream to the store first, and the message says where they are.",
+    )
+    stream_concurrency: int = Field(
+        8,
+        ge=1,
+        le=1000,
+        description="Large bodies that a receiver streams to the store at a time, each in about "
+        "50 MB of memory; more have to wait for their turn, and are refused with 503 if it does "
+        "not come.",
+    )
+    cors_origins: list[str] = Field(
+        [],
+        description="The web pages that may use the interface from a browser, as a JSON list of "
+        'origins such as `["https://app.example"]`; `["*"]` allows all, an empty list none.',
+    )
+    sweep_interval_seconds: Seconds = Field(
+        6 * 3600,
+        ge=0,
+        description="How often orchestrators sweep the store for what nothing refers to; 0 never.",
+    )
+    sweep_released_seconds: Seconds = Field(
+        3600,
+        ge=0,
+        description="How long the body of a deleted object stays, for those who are reading it.",
     )
     wait_seconds: Seconds = Field(
         10,

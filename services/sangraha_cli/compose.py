@@ -54,7 +54,6 @@ def compose(settings: Settings, names: Sequence[ServiceName]) -> Composition:
         )
     metrics, ending = Metrics(), Ending()
     boot_id = uuid.uuid4().hex[:12]
-    works = "orchestrator" in names
     with _of_setting("BROKER_URL"):
         broker = open_broker(settings.broker, f"sangraha {'+'.join(names)} {settings.replica}")
     with _of_setting("STORE_URL"):
@@ -67,14 +66,14 @@ def compose(settings: Settings, names: Sequence[ServiceName]) -> Composition:
         )
     mint = IdMint(settings.secret())
     timed = TimedStore(store, metrics)
-    parts = Parts(broker, catalog, timed if works else None)
+    parts = Parts(broker, catalog, timed, needs_store="orchestrator" in names)
     services: list[Service] = []
     if "receiver" in names:
-        receiver = Receiver(settings, broker, catalog, mint, ending=ending, boot_id=boot_id)
+        receiver = Receiver(settings, parts, timed, mint, ending=ending, boot_id=boot_id)
         services.append(ReceiverService(receiver))
     if "getter" in names:
-        services.append(GetterService(Getter(settings, broker, mint, boot_id)))
-    if works:
+        services.append(GetterService(Getter(settings, broker, timed, mint, boot_id)))
+    if "orchestrator" in names:
         worker_id = f"{settings.replica}.{boot_id}"
         services.append(
             OrchestratorService(settings, parts, timed, metrics, worker_id, sole=embedded)

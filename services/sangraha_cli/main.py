@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 import uvloop
 
-from sangraha.errors import InvalidConfiguration
+from sangraha.errors import InvalidConfiguration, Unavailable
 from sangraha.http.routes import Service as ServiceName
 from sangraha.logs import configure_logs
 from sangraha.settings import load_settings
 from sangraha_cli.compose import ALL_SERVICES, compose
 from sangraha_cli.process import run_process
 from sangraha_cli.settings_page import settings_page
+from sangraha_cli.sweep import sweep_once
 
 app = typer.Typer(
     help="A durable, queue-backed object store front end.",
@@ -60,6 +61,23 @@ def getter(host: Host = None, port: Port = None) -> None:
 def orchestrator(host: Host = None, port: Port = None) -> None:
     """Run an orchestrator: the worker pool."""
     _serve(("orchestrator",), "orchestrator", _announce, host=host, port=port)
+
+
+@app.command()
+def sweep(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would go.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Remove from the store what nothing refers to: once, now, beside whatever is running."""
+    try:
+        chosen = load_settings(**({} if data_dir is None else {"data_dir": data_dir}))
+        sweep_once(chosen, dry_run=dry_run)
+    except InvalidConfiguration as error:
+        typer.echo(f"sangraha: {error.detail}", err=True)
+        raise typer.Exit(2) from None
+    except Unavailable as error:
+        typer.echo(f"sangraha: {error.detail}; try again later", err=True)
+        raise typer.Exit(1) from None
 
 
 @app.command()

@@ -31,7 +31,9 @@ async def run_process(
 
     Raises InvalidConfiguration where they cannot ever work as configured.
     """
-    app, health = create_app(composition.services, composition.metrics)
+    app, health = create_app(
+        composition.services, composition.metrics, cors_origins=settings.cors_origins
+    )
     server = HttpServer(
         app,
         health,

@@ -18,14 +18,20 @@ from sangraha.ids import IdMint
 from sangraha.messages import ReadGroup, ReadOutcome, ReadReplies, ReadRequest
 from sangraha.replies import Replies
 from sangraha.settings import Settings
+from sangraha.store.protocol import Store
 
 logger = logging.getLogger(__name__)
 
 
 class Getter:
-    """Serves reads. Needs the broker, and an orchestrator behind it."""
+    """Serves reads. Needs the broker, and an orchestrator behind it; large bodies come straight
+    from the `store`, which may be away as long as nobody asks for one.
+    """
 
-    def __init__(self, settings: Settings, broker: Broker, mint: IdMint, boot_id: str) -> None:
+    def __init__(
+        self, settings: Settings, broker: Broker, store: Store, mint: IdMint, boot_id: str
+    ) -> None:
+        self.store = store
         self._broker = broker
         self._mint = mint
         self._timeout_seconds = settings.read_timeout_seconds

@@ -13,11 +13,18 @@ from sangraha.broker.protocol import MAX_STACK_BYTES, Fault, Message
 from sangraha.broker.topology import WRITE_QUEUE
 from sangraha.catalog.dead_letter import DeadLetter
 from sangraha.errors import UndecodableMessage
-from sangraha.messages import WriteGroup
+from sangraha.messages import CreateObject, WriteGroup, WriteRequest
+from sangraha_orchestrator.verdicts import body_key
 
 REQUESTS_HEADER: Final = "sangraha-requests"
 EXPIRED: Final = "expired"
-_REASONS: Final = {"UndecodableMessage": "undecodable", "delivery-limit": "delivery-limit"}
+SWEPT: Final = "swept"
+_REASONS: Final = {
+    "UndecodableMessage": "undecodable",
+    "delivery-limit": "delivery-limit",
+    EXPIRED: EXPIRED,
+    SWEPT: SWEPT,
+}
 
 
 def fault_of(error: BaseException, attempts: int) -> Fault:
@@ -44,15 +51,28 @@ def expired(attempts: int) -> Fault:
     )
 
 
+def swept(attempts: int) -> Fault:
+    """The fault of a request whose body was removed from the store before it was committed."""
+    return Fault(
+        error=SWEPT,
+        message="the body was swept from the store before the request was committed",
+        attempts=attempts,
+        host=socket.gethostname(),
+        failed_at=datetime.now(UTC),
+    )
+
+
 def letter_of(message: Message, fault: Fault) -> DeadLetter:
     """The dead letter of this message; the same one however often it is made."""
+    requests = _requests_in(message)
     digest = hashlib.sha256(message.body).hexdigest()
     made_from = f"{message.message_id} {fault.error} {fault.failed_at.isoformat()} {digest}"
     return DeadLetter(
         letter_id=uuid.uuid5(uuid.NAMESPACE_OID, made_from),
         message_id=message.message_id,
         queue=WRITE_QUEUE.name,
-        request_ids=requests_in(message),
+        request_ids=[one.request_id for one in requests] or _listed(message),
+        body_keys=[body_key(one) for one in requests if isinstance(one, CreateObject)],
         fault=fault,
         headers=dict(message.headers),
         body=message.body,
@@ -61,19 +81,23 @@ def letter_of(message: Message, fault: Fault) -> DeadLetter:
     )
 
 
-def requests_in(message: Message) -> list[UUID]:
-    """The requests of a message: from the group, or where that is unreadable from its header."""
+def _requests_in(message: Message) -> list[WriteRequest]:
+    """The requests of a message, none where it is unreadable."""
     try:
-        group = messages.decode(WriteGroup, message.body)
+        return messages.decode(WriteGroup, message.body).requests
     except UndecodableMessage:
-        listed = str(message.headers.get(REQUESTS_HEADER, "")).split(",")
-        return [request_id for text in listed if (request_id := _uuid(text)) is not None]
-    return [request.request_id for request in group.requests]
+        return []
+
+
+def _listed(message: Message) -> list[UUID]:
+    """The ids that the header of an unreadable message names."""
+    listed = str(message.headers.get(REQUESTS_HEADER, "")).split(",")
+    return [request_id for text in listed if (request_id := _uuid(text)) is not None]
 
 
 def reason_label(fault: Fault) -> str:
     """The fault in the closed set of the metric's labels."""
-    return _REASONS.get(fault.error, EXPIRED if fault.error == EXPIRED else "failed")
+    return _REASONS.get(fault.error, "failed")
 
 
 def _uuid(text: str) -> UUID | None:

@@ -1,35 +1,45 @@
-"""The way of a read group: rows in one statement, bytes from the store, one reply."""
+"""The way of a read group: rows in one statement a kind, bytes from the store, one reply."""
 
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
-from uuid import UUID
+from typing import Final
+
+import msgspec
 
 from sangraha import messages
 from sangraha.broker.protocol import Delivery, Message
 from sangraha.catalog.catalog import Catalog
-from sangraha.errors import InternalFault, NotFound, SangrahaError, UndecodableMessage
-from sangraha.http.conditional import is_known
+from sangraha.errors import InternalFault, SangrahaError, UndecodableMessage
 from sangraha.logs import bound
 from sangraha.messages import (
+    BucketFound,
+    BucketsListed,
     Found,
+    GetBucket,
+    GetNamed,
     GetObject,
+    ListBuckets,
     Listed,
+    ListNames,
     ListObjects,
+    ListVersions,
+    NamesListed,
     ReadFailed,
     ReadGroup,
     ReadOutcome,
     ReadRequest,
+    VersionsListed,
 )
 from sangraha.metrics import Metrics
-from sangraha.objects import Location, StoredObject
 from sangraha.store.protocol import Store
+from sangraha_orchestrator.lookups import Lookups
 from sangraha_orchestrator.replier import Replier
 
 logger = logging.getLogger(__name__)
 
-Rows = Mapping[UUID, tuple[StoredObject, Location]]
+MAX_REPLIED_BODY: Final = 256 * 1024
+"""Larger bodies do not travel in replies: the reader is told where they are in the store."""
 
 
 class ReadWorker:
@@ -59,24 +69,23 @@ class ReadWorker:
             await delivery.ack()
 
     async def _outcomes(self, group: ReadGroup) -> list[ReadOutcome]:
-        wanted = [asked.object_id for asked in group.requests if isinstance(asked, GetObject)]
         try:
-            rows: Rows = await self._catalog.locate(wanted) if wanted else {}
+            rows = await Lookups.of(self._catalog, group.requests)
         except SangrahaError as error:
             return [_failed(asked, error) for asked in group.requests]
+        except Exception:
+            logger.exception("a group of reads failed for a reason of ours")
+            return [_failed(asked, InternalFault()) for asked in group.requests]
         return await asyncio.gather(*(self._outcome(asked, rows) for asked in group.requests))
 
-    async def _outcome(self, asked: ReadRequest, rows: Rows) -> ReadOutcome:
+    async def _outcome(self, asked: ReadRequest, rows: Lookups) -> ReadOutcome:
         with bound(
             request_id=asked.read_id,
             correlation_id=asked.correlation_id,
             traceparent=asked.traceparent,
         ):
             try:
-                if isinstance(asked, ListObjects):
-                    outcome: ReadOutcome = await self._list(asked)
-                else:
-                    outcome = await self._get(asked, rows)
+                outcome = await self._answer(asked, rows)
             except SangrahaError as error:
                 outcome = _failed(asked, error)
             except Exception:
@@ -87,23 +96,38 @@ class ReadWorker:
             logger.info("read %s", "failed" if failed else "done", extra={"problem": slug})
             return outcome
 
-    async def _list(self, asked: ListObjects) -> Listed:
-        page = await self._catalog.list_objects(
-            type=asked.type, page=asked.page, page_size=asked.page_size
-        )
-        return Listed(read_id=asked.read_id, page=page)
+    async def _answer(self, asked: ReadRequest, rows: Lookups) -> ReadOutcome:
+        catalog, read_id = self._catalog, asked.read_id
+        match asked:
+            case GetObject() | GetNamed():
+                return await self._get(asked, rows)
+            case GetBucket():
+                return BucketFound(read_id=read_id, bucket=rows.bucket(asked))
+            case ListBuckets(cursor=cursor, limit=limit):
+                return BucketsListed(read_id=read_id, page=await catalog.bucket_page(cursor, limit))
+            case ListNames():
+                return NamesListed(read_id=read_id, page=await catalog.list_names(asked))
+            case ListVersions():
+                return VersionsListed(read_id=read_id, page=await catalog.list_versions(asked))
+            case ListObjects(type=of_type, page=number, page_size=size):
+                page = await catalog.list_objects(type=of_type, page=number, page_size=size)
+                return Listed(read_id=read_id, page=page)
 
-    async def _get(self, asked: GetObject, rows: Rows) -> Found:
-        row = rows.get(asked.object_id)
-        if row is None:
-            raise NotFound(f"there is no object {asked.object_id}")
-        stored, location = row
-        if is_known(stored.sha256, asked.known_sha256):
-            return Found(read_id=asked.read_id, object=stored, known=True)
-        body = None
-        if asked.want_body:
-            body = await self._store.get(location.key, location.offset, location.length)
-        return Found(read_id=asked.read_id, object=stored, body=body)
+    async def _get(self, asked: GetObject | GetNamed, rows: Lookups) -> Found:
+        row = rows.object(asked)
+        known = row.object.sha256 in asked.known_sha256 or "*" in asked.known_sha256
+        found = Found(
+            read_id=asked.read_id,
+            object=row.object,
+            max_age_seconds=row.max_age_seconds,
+            known=known,
+        )
+        if known or not asked.want_body:
+            return found
+        if row.location.length > MAX_REPLIED_BODY:
+            return msgspec.structs.replace(found, location=row.location)
+        key, offset, length = row.location.key, row.location.offset, row.location.length
+        return msgspec.structs.replace(found, body=await self._store.get(key, offset, length))
 
     def _is_late(self, message: Message) -> bool:
         """Whether nobody waits any more. Also observes the time in the queue."""

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+import msgspec
+
 from sangraha import messages
 from sangraha.broker.protocol import Broker, Message
 from sangraha.broker.topology import MIB
@@ -14,7 +16,7 @@ from sangraha.messages import Found, ReadOutcome, ReadReplies, WriteOutcome, Wri
 logger = logging.getLogger(__name__)
 
 MAX_PENDING: Final = 1000
-MAX_REPLY_BODIES: Final = 12 * MIB
+MAX_REPLY_BYTES: Final = 12 * MIB
 
 
 class Replier:
@@ -31,16 +33,16 @@ class Replier:
         self._send(asked, WriteReplies(group_id=group_id, outcomes=list(outcomes)))
 
     def reads(self, asked: Message, group_id: UUID, outcomes: Sequence[ReadOutcome]) -> None:
-        """As few reply messages for a group of reads as their bodies fit in."""
+        """As few reply messages for a group of reads as their bodies and pages fit in."""
         batch: list[ReadOutcome] = []
         size = 0
         for outcome in outcomes:
-            body = len(outcome.body or b"") if isinstance(outcome, Found) else 0
-            if batch and size + body > MAX_REPLY_BODIES:
+            own = _size(outcome) if len(outcomes) > 1 else 0
+            if batch and size + own > MAX_REPLY_BYTES:
                 self._send(asked, ReadReplies(group_id=group_id, outcomes=batch))
                 batch, size = [], 0
             batch.append(outcome)
-            size += body
+            size += own
         self._send(asked, ReadReplies(group_id=group_id, outcomes=batch))
 
     async def finish(self, timeout_seconds: float) -> None:
@@ -71,3 +73,10 @@ class Replier:
             await self._broker.reply(reply_to, reply)
         except Exception:
             logger.exception("a reply could not be sent")
+
+
+def _size(outcome: ReadOutcome) -> int:
+    """About the bytes it takes in a message: pages of objects with much metadata are large."""
+    if isinstance(outcome, Found):
+        return len(outcome.body or b"")
+    return len(msgspec.msgpack.encode(outcome))

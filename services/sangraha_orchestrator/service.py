@@ -1,4 +1,6 @@
-"""The orchestrator: pools on the three queues, its beat, and the phases of its life."""
+"""The orchestrator: pools on the three queues, its beat and its housekeeping, and the phases of its
+life.
+"""
 
 import asyncio
 import logging
@@ -19,6 +21,7 @@ from sangraha.store.protocol import Store
 from sangraha_orchestrator.endpoints import orchestrator_endpoints
 from sangraha_orchestrator.heartbeat import Heartbeat
 from sangraha_orchestrator.hold import Hold
+from sangraha_orchestrator.housekeeping import Housekeeping
 from sangraha_orchestrator.intake import Intake
 from sangraha_orchestrator.mailbox import Mailbox
 from sangraha_orchestrator.pool import Pool
@@ -70,6 +73,7 @@ class OrchestratorService:
         self._heartbeat = Heartbeat(
             catalog, worker_id, (self._writes, self._reads), settings.beat_seconds
         )
+        self._housekeeping = Housekeeping(store, catalog, settings, metrics)
         self._starting: asyncio.Task[None] | None = None
 
     def endpoints(self) -> Mapping[str, Endpoint]:
@@ -100,6 +104,7 @@ class OrchestratorService:
         self._heartbeat.start()
         await self._reads.start()
         await self._intake.start()
+        self._housekeeping.start()
 
     async def _probe(self) -> None:
         await self._store.delete(PROBE_KEY)
@@ -119,6 +124,7 @@ class OrchestratorService:
         if self._starting is not None:
             self._starting.cancel()
             await asyncio.gather(self._starting, return_exceptions=True)
+        await self._housekeeping.stop()
         if self._sole:
             await self._finish_queue(deadline)
         await self._intake.stop()

@@ -1,39 +1,55 @@
 """The way of a write group: judge each request, store, commit, ack, reply — in that order."""
 
 import asyncio
-import hashlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
+
+from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
 from sangraha import messages
 from sangraha.broker.protocol import Delivery, Fault, Message
+from sangraha.buckets import Bucket
 from sangraha.catalog.catalog import Catalog
-from sangraha.catalog.verdict import Expired, NewObject
-from sangraha.content_types import judge
-from sangraha.errors import RequestDead, RequestRefused, Unavailable, UndecodableMessage
-from sangraha.ids import made_at
+from sangraha.catalog.verdict import Entry, Expired, Swept
+from sangraha.errors import RequestDead, Unavailable, UndecodableMessage
 from sangraha.logs import bound
-from sangraha.messages import CreateObject, Dead, Rejected, WriteGroup, WriteOutcome
+from sangraha.messages import CreateObject, Dead, Inline, WriteGroup, WriteOutcome, WriteRequest
 from sangraha.metrics import Metrics
-from sangraha.objects import Location, StoredObject
-from sangraha.store.keys import object_key
 from sangraha.store.protocol import Store
+from sangraha_orchestrator.bodies import Bodies
 from sangraha_orchestrator.deaths import (
     REQUESTS_HEADER,
     expired,
     fault_of,
     letter_of,
     reason_label,
+    swept,
 )
 from sangraha_orchestrator.hold import Hold, Patience
 from sangraha_orchestrator.replier import Replier
+from sangraha_orchestrator.verdicts import runs, verdict
 
 logger = logging.getLogger(__name__)
 
 _IN_THREAD_BYTES: Final = 64 * 1024
-FIRST_VERSION: Final = 1
+_REMOVAL_SECONDS: Final = 5.0
+_REMOVAL_POLL_SECONDS: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A delivery that is worked on."""
+
+    delivery: Delivery
+    patience: Patience
+    bodies: Bodies
+
+    @property
+    def attempts(self) -> int:
+        return self.delivery.redeliveries + 1
 
 
 class WriteWorker:
@@ -53,100 +69,130 @@ class WriteWorker:
         cannot be read, given back where store or catalog stay away.
         """
         self._observe_wait(delivery.message)
+        work = _Work(delivery, self._hold.of(delivery), Bodies(self._store))
         try:
             group = messages.decode(WriteGroup, delivery.message.body)
         except UndecodableMessage as error:
-            await self._set_aside(delivery, fault_of(error, delivery.redeliveries + 1))
+            await self._set_aside(work, fault_of(error, work.attempts))
             return
         self._metrics.group_requests.labels("object_write_queue").observe(len(group.requests))
-        patience = self._hold.of(delivery)
         requests = ",".join(str(request.request_id) for request in group.requests)
+        outcomes: list[WriteOutcome] = []
         try:
             with bound(request_id=requests):
-                outcomes = await self._outcomes(group.requests, delivery, patience)
+                for run in runs(group.requests):
+                    outcomes += await self._outcomes(run, work)
         except Unavailable as error:
             logger.warning("gave a group back to the queue: %s", error)
             await delivery.release()
             return
         await delivery.ack()
         self._replier.writes(delivery.message, group.group_id, outcomes)
+        await work.bodies.remove_refused(outcomes)
 
-    async def _outcomes(
-        self, requests: Sequence[CreateObject], delivery: Delivery, patience: Patience
-    ) -> list[WriteOutcome]:
+    async def _outcomes(self, requests: Sequence[WriteRequest], work: _Work) -> list[WriteOutcome]:
         """How each request ended, committed."""
         try:
-            verdicts = [await self._verdict(request) for request in requests]
-            await patience.until_done(lambda: self._keep_bodies(requests, verdicts))
-            committed = await patience.until_done(lambda: self._catalog.commit(verdicts))
+            committed = await self._committed(requests, work)
         except Unavailable:
             raise
         except Exception as error:
             if len(requests) == 1:
                 logger.exception("a request failed for a reason of ours")
-                fault = fault_of(error, delivery.redeliveries + 1)
-                return [await self._bury(requests[0], delivery.message, fault, patience)]
-            # One of them is to blame: each alone, so that its neighbours go on.
+                return [await self._bury(requests[0], work, fault_of(error, work.attempts))]
+            # One of them is to blame: each alone and in their order, so that its neighbours go on.
             return [
-                outcome
-                for request in requests
-                for outcome in await self._outcomes([request], delivery, patience)
+                outcome for request in requests for outcome in await self._outcomes([request], work)
             ]
-        outcomes: list[WriteOutcome] = []
-        for request, outcome in zip(requests, committed, strict=True):
-            if isinstance(outcome, Expired):
-                fault = expired(delivery.redeliveries + 1)
-                outcomes.append(await self._bury(request, delivery.message, fault, patience))
-            else:
-                outcomes.append(outcome)
-                self._note(request, outcome)
-        return outcomes
-
-    async def _verdict(self, request: CreateObject) -> NewObject | Rejected:
-        """What the request's bytes are. Judged off the event loop where that takes long."""
-        if len(request.body) > _IN_THREAD_BYTES:
-            return await asyncio.to_thread(verdict, request)
-        return verdict(request)
-
-    async def _keep_bodies(
-        self, requests: Sequence[CreateObject], verdicts: Sequence[NewObject | Rejected]
-    ) -> None:
-        puts = [
-            self._store.put(judged.location.key, request.body)
-            for request, judged in zip(requests, verdicts, strict=True)
-            if isinstance(judged, NewObject)
+        return [
+            await self._ended(request, outcome, work)
+            for request, outcome in zip(requests, committed, strict=True)
         ]
-        # All of them end before any is tried again: no two puts of one key at a time.
-        for result in await asyncio.gather(*puts, return_exceptions=True):
-            if isinstance(result, BaseException):
-                raise result
 
-    async def _bury(
-        self, request: CreateObject, group: Message, fault: Fault, patience: Patience
+    async def _committed(
+        self, requests: Sequence[WriteRequest], work: _Work
+    ) -> list[WriteOutcome | Expired | Swept]:
+        names = {one.bucket for one in requests if isinstance(one, CreateObject)}
+        buckets: Mapping[str, Bucket] = {}
+        if names:
+            buckets = await work.patience.until_done(lambda: self._catalog.buckets(sorted(names)))
+        entries = [await self._entry(request, buckets) for request in requests]
+        committed = await self._stored(requests, entries, work)
+        for at, outcome in enumerate(committed):
+            if isinstance(outcome, Swept) and await self._revived(requests[at], outcome.key, work):
+                committed[at : at + 1] = await self._stored([requests[at]], [entries[at]], work)
+        return committed
+
+    async def _stored(
+        self, requests: Sequence[WriteRequest], entries: Sequence[Entry], work: _Work
+    ) -> list[WriteOutcome | Expired | Swept]:
+        await work.patience.until_done(lambda: work.bodies.keep(requests, entries))
+        return await work.patience.until_done(lambda: self._catalog.commit(entries))
+
+    async def _entry(self, request: WriteRequest, buckets: Mapping[str, Bucket]) -> Entry:
+        """What is to be committed. Judged off the event loop where that takes long."""
+        content = request.content if isinstance(request, CreateObject) else None
+        if isinstance(content, Inline) and content.size > _IN_THREAD_BYTES:
+            return await asyncio.to_thread(verdict, request, buckets)
+        return verdict(request, buckets)
+
+    async def _revived(self, request: WriteRequest, key: str, work: _Work) -> bool:
+        """Whether a body that was swept may be put again: its removal is waited for, but not long.
+
+        One that was only claimed is gone.
+        """
+        if not isinstance(request, CreateObject) or not isinstance(request.content, Inline):
+            return False
+        retrying = AsyncRetrying(
+            retry=retry_if_result(lambda revived: not revived),
+            wait=wait_fixed(_REMOVAL_POLL_SECONDS),
+            stop=stop_after_delay(_REMOVAL_SECONDS),
+            retry_error_callback=lambda _: False,
+        )
+
+        async def attempted() -> bool:
+            return await work.patience.until_done(lambda: self._catalog.revive_body(key))
+
+        return await retrying(attempted)
+
+    async def _ended(
+        self, request: WriteRequest, outcome: WriteOutcome | Expired | Swept, work: _Work
     ) -> WriteOutcome:
+        match outcome:
+            case Expired():
+                return await self._bury(request, work, expired(work.attempts))
+            case Swept():
+                return await self._bury(request, work, swept(work.attempts))
+        self._note(request, outcome)
+        return outcome
+
+    async def _bury(self, request: WriteRequest, work: _Work, fault: Fault) -> WriteOutcome:
         """Set one request aside as a dead letter, in a group of its own."""
         alone = Message(
             body=messages.encode(WriteGroup(group_id=request.request_id, requests=[request])),
             message_id=str(request.request_id),
-            headers={**group.headers, REQUESTS_HEADER: str(request.request_id)},
+            headers={
+                **work.delivery.message.headers,
+                REQUESTS_HEADER: str(request.request_id),
+            },
         )
         letter = letter_of(alone, fault)
-        await patience.until_done(lambda: self._catalog.record_dead_letter(letter))
+        await work.patience.until_done(lambda: self._catalog.record_dead_letter(letter))
         self._metrics.dead_letters.labels(reason_label(fault)).inc()
         outcome = Dead(request_id=request.request_id, problem=RequestDead().problem())
         self._note(request, outcome)
         return outcome
 
-    async def _set_aside(self, delivery: Delivery, fault: Fault) -> None:
+    async def _set_aside(self, work: _Work, fault: Fault) -> None:
         logger.error(
             "dead-lettered a message: %s",
             fault.message,
-            extra={"message_id": delivery.message.message_id},
+            extra={"message_id": work.delivery.message.message_id},
         )
         try:
-            await self._hold.of(delivery).until_done(lambda: delivery.dead_letter(fault))
+            await work.patience.until_done(lambda: work.delivery.dead_letter(fault))
         except Unavailable:
-            await delivery.release()
+            await work.delivery.release()
 
     def _observe_wait(self, message: Message) -> None:
         sent = message.headers.get("sangraha-sent-ms")
@@ -154,40 +200,15 @@ class WriteWorker:
             waited = max(0.0, time.time() - sent / 1000)
             self._metrics.queue_seconds.labels("object_write_queue").observe(waited)
 
-    def _note(self, request: CreateObject, outcome: WriteOutcome) -> None:
+    def _note(self, request: WriteRequest, outcome: WriteOutcome) -> None:
         kind = type(outcome).__name__.lower()
         self._metrics.write_outcomes.labels(kind).inc()
+        extra: dict[str, object] = {"operation": request.__struct_config__.tag, "outcome": kind}
+        if isinstance(request, CreateObject):
+            extra["bytes"] = request.content.size
         with bound(
             request_id=request.request_id,
             correlation_id=request.correlation_id,
             traceparent=request.traceparent,
         ):
-            logger.info("write %s", kind, extra={"bytes": len(request.body), "outcome": kind})
-
-
-def verdict(request: CreateObject) -> NewObject | Rejected:
-    """The object a request makes, or why it is refused. Pure: the same at every delivery."""
-    try:
-        found = judge(
-            request.body, request.allowed, request.declared_content_type, request.file_name
-        )
-    except RequestRefused as error:
-        return Rejected(request_id=request.request_id, problem=error.problem())
-    size = len(request.body)
-    stored = StoredObject(
-        object_id=request.request_id,
-        request_id=request.request_id,
-        bucket=request.bucket,
-        name=None,
-        file_name=request.file_name,
-        version=FIRST_VERSION,
-        type=found.type,
-        content_type=found.content_type,
-        declared_content_type=request.declared_content_type,
-        size=size,
-        sha256=hashlib.sha256(request.body).hexdigest(),
-        metadata=request.metadata,
-        created_at=made_at(request.request_id),
-    )
-    key = object_key(request.bucket, request.request_id, request.file_name)
-    return NewObject(object=stored, location=Location(key, 0, size), body_size=size)
+            logger.info("write %s", kind, extra=extra)

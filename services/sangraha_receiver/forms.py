@@ -1,151 +1,148 @@
-"""multipart/form-data with one file (RFC 7578), parsed as it arrives, kept in memory."""
+"""multipart/form-data (RFC 7578), parsed as it arrives: nothing is gathered but small fields."""
 
-import unicodedata
-from collections.abc import AsyncIterable
-from dataclasses import dataclass
-from email.message import Message as MailHeaders
-from typing import TYPE_CHECKING, Final
+from collections import deque
+from collections.abc import AsyncIterator
+from enum import Enum, auto
+from typing import TYPE_CHECKING
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.datastructures import Headers
 
 from sangraha.errors import InvalidParameter, MalformedRequest
-from sangraha.http.bodies import ENVELOPE_BYTES, too_large
+from sangraha.http.bodies import ENVELOPE_BYTES
+from sangraha.http.disposition import disposition_file_name, form_file_name
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-FILE_FIELD: Final = "file"
-MAX_FILE_NAME_BYTES: Final = 1024
+
+class _Mark(Enum):
+    PART_END = auto()
+    FORM_END = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
-    """The file of a form, and its other fields."""
+class FormReader:
+    """The parts of a form, one after the other, from the chunks of a request's body."""
 
-    body: bytes
-    file_name: str | None
-    content_type: str | None
-    fields: dict[str, str]
-
-
-async def parse_form(content_type: str, chunks: AsyncIterable[bytes], max_body_bytes: int) -> Form:
-    """The form in `chunks`.
-
-    Raises MalformedRequest where it is not a whole form with exactly one part named `file`,
-    BodyTooLarge where that part has more than `max_body_bytes`, and InvalidParameter for a file
-    name nobody could use.
-    """
-    kind, options = parse_options_header(content_type)
-    boundary = options.get(b"boundary")
-    if kind != b"multipart/form-data" or not boundary:
-        raise MalformedRequest(
-            "send the file as multipart/form-data with a boundary, in a part named "
-            f"`{FILE_FIELD}` (curl: -F {FILE_FIELD}=@name)"
-        )
-    reader = _FormReader(max_body_bytes)
-    try:
-        parser = MultipartParser(boundary, reader.callbacks())
-        async for chunk in chunks:
-            parser.write(chunk)
-        parser.finalize()
-    except FormParserError as error:
-        raise MalformedRequest(f"the form is broken: {error}") from error
-    return reader.form()
-
-
-class _FormReader:
-    def __init__(self, max_body_bytes: int) -> None:
-        self._max_body_bytes = max_body_bytes
+    def __init__(self, content_type: str, chunks: AsyncIterator[bytes]) -> None:
+        """Raises MalformedRequest where the body is no form, or says no boundary."""
+        kind, options = parse_options_header(content_type)
+        boundary = options.get(b"boundary")
+        if kind != b"multipart/form-data" or not boundary:
+            raise MalformedRequest(
+                "send files as multipart/form-data with a boundary (curl: -F file=@name)"
+            )
+        self._chunks = chunks
+        # A part's headers, its data piece by piece, its end; and so on until the form's.
+        self._events: deque[Headers | bytes | _Mark] = deque()
         self._header = (bytearray(), bytearray())
-        self._headers: dict[str, str] = {}
-        self._data = bytearray()
-        self._name = ""
-        self._file: tuple[bytes, str | None, str | None] | None = None
-        self._fields: dict[str, str] = {}
-        self._whole = False
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._fields_left = ENVELOPE_BYTES
+        try:
+            self._parser = MultipartParser(boundary, self._callbacks())
+        except FormParserError as error:
+            raise MalformedRequest(f"the form is broken: {error}") from error
 
-    def callbacks(self) -> "MultipartCallbacks":
+    async def parts(self) -> AsyncIterator["FormPart"]:
+        """Every part; what was left unread of one is skipped when the next is asked for.
+
+        Raises MalformedRequest where the form is broken or cut off, and what the chunks raise.
+        """
+        while (event := await self.next()) is not _Mark.FORM_END:
+            if isinstance(event, Headers):
+                yield FormPart(self, event)
+        async for _ in self._chunks:
+            # What follows the closing boundary means nothing (RFC 2046, section 5.1.1).
+            pass
+
+    async def next(self) -> Headers | bytes | _Mark:
+        """What comes next in the form, whatever it is."""
+        while not self._events:
+            chunk = await anext(self._chunks, None)
+            if chunk is None:
+                raise MalformedRequest("the form is cut off: its closing boundary is missing")
+            try:
+                self._parser.write(chunk)
+            except FormParserError as error:
+                raise MalformedRequest(f"the form is broken: {error}") from error
+        return self._events.popleft()
+
+    def spend(self, size: int, name: str) -> None:
+        """Account for bytes that are kept of a field. Raises MalformedRequest for too many."""
+        self._fields_left -= size
+        if self._fields_left < 0:
+            raise MalformedRequest(
+                f"the form's fields have more than {ENVELOPE_BYTES} bytes in all, "
+                f"those of `{name}` included"
+            )
+
+    def _callbacks(self) -> "MultipartCallbacks":
+        events = self._events
         return {
-            "on_part_begin": self._begin,
+            "on_part_begin": self._headers.clear,
             "on_header_field": lambda data, start, end: self._header[0].extend(data[start:end]),
             "on_header_value": lambda data, start, end: self._header[1].extend(data[start:end]),
             "on_header_end": self._header_end,
-            "on_headers_finished": self._named,
-            "on_part_data": self._part_data,
-            "on_part_end": self._part_end,
-            "on_end": self._end,
+            "on_headers_finished": lambda: events.append(Headers(raw=list(self._headers))),
+            "on_part_data": lambda data, start, end: events.append(data[start:end]),
+            "on_part_end": lambda: events.append(_Mark.PART_END),
+            "on_end": lambda: events.append(_Mark.FORM_END),
         }
-
-    def form(self) -> Form:
-        if not self._whole:
-            raise MalformedRequest("the form is cut off: its closing boundary is missing")
-        if self._file is None:
-            raise MalformedRequest(f"the form has no part named `{FILE_FIELD}`")
-        body, file_name, content_type = self._file
-        return Form(body, file_name, content_type, self._fields)
-
-    def _begin(self) -> None:
-        self._headers = {}
-        self._data = bytearray()
 
     def _header_end(self) -> None:
         name, value = self._header
-        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        self._headers.append((bytes(name).lower(), bytes(value)))
         name.clear()
         value.clear()
 
-    def _named(self) -> None:
-        _, options = parse_options_header(self._headers.get("content-disposition"))
-        self._name = _text(options.get(b"name", b""))
-        if not self._name:
+
+class FormPart:
+    """One part of a form. Its data can be read once, before the next part is asked for."""
+
+    def __init__(self, form: FormReader, headers: Headers) -> None:
+        self.headers = headers
+        self._form = form
+        self._disposition = headers.get("content-disposition")
+        _, options = parse_options_header(self._disposition)
+        self.name = _text(options.get(b"name", b""))
+        if not self.name:
             raise MalformedRequest("a part of the form has no name")
 
-    def _part_data(self, data: bytes, start: int, end: int) -> None:
-        self._data += memoryview(data)[start:end]
-        if self._name == FILE_FIELD and len(self._data) > self._max_body_bytes:
-            raise too_large(self._max_body_bytes)
-        if self._name != FILE_FIELD and len(self._data) > ENVELOPE_BYTES:
-            raise MalformedRequest(f"the field `{self._name}` is too long")
+    @property
+    def content_type(self) -> str | None:
+        """What the client says it is."""
+        return self.headers.get("content-type")
 
-    def _part_end(self) -> None:
-        if self._name != FILE_FIELD:
-            self._fields[self._name] = _text(bytes(self._data))
-            return
-        if self._file is not None:
-            raise MalformedRequest(f"the form has more than one part named `{FILE_FIELD}`")
-        disposition = self._headers.get("content-disposition", "")
-        self._file = bytes(self._data), _file_name(disposition), self._headers.get("content-type")
+    @property
+    def is_file(self) -> bool:
+        """Whether it has a file name, if only an empty one."""
+        try:
+            return self.file_name() is not None
+        except InvalidParameter:
+            return True
 
-    def _end(self) -> None:
-        self._whole = True
+    def file_name(self) -> str | None:
+        """Its file name, None where it has none. Raises InvalidParameter for one nobody could use.
 
+        Some clients send `filename*` although they must not (RFC 7578, section 4.2).
+        """
+        name = form_file_name(self._disposition)
+        return disposition_file_name(self._disposition) if name is None else name
 
-def _file_name(disposition: str) -> str | None:
-    _, options = parse_options_header(disposition)
-    if b"filename" in options:
-        name = _text(options[b"filename"])
-        # How HTML forms escape what would end the parameter (WHATWG HTML, 4.10.21.8).
-        for escaped, char in (("%22", '"'), ("%0D", "\r"), ("%0A", "\n")):
-            name = name.replace(escaped, char)
-    elif "filename*" in disposition:
-        headers = MailHeaders()
-        headers["Content-Disposition"] = disposition
-        name = headers.get_filename() or ""
-    else:
-        return None
-    return checked_file_name(name)
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Its data as it comes in."""
+        while isinstance(event := await self._form.next(), bytes):
+            yield event
 
-
-def checked_file_name(name: str | None) -> str | None:
-    """The same name, None for an empty one. Raises InvalidParameter for one nobody could use."""
-    if not name:
-        return None
-    if any(unicodedata.category(char) in ("Cc", "Cs") for char in name):
-        raise InvalidParameter("the file name has control characters or broken Unicode")
-    if len(name.encode()) > MAX_FILE_NAME_BYTES:
-        raise InvalidParameter(f"the file name has more than {MAX_FILE_NAME_BYTES} bytes")
-    return name
+    async def text(self) -> str:
+        """The value of a field. Raises MalformedRequest where the form's fields are too long."""
+        self._form.spend(len(self.name.encode()), self.name)
+        value = bytearray()
+        async for chunk in self.chunks():
+            self._form.spend(len(chunk), self.name)
+            value += chunk
+        return _text(bytes(value))
 
 
 def _text(value: bytes) -> str:

@@ -1,40 +1,37 @@
-"""Publishing write requests until the broker has them, or says it will not."""
+"""Publishing groups of write requests until the broker has them, or says it will not."""
 
 import asyncio
 import time
+from typing import Final
 
 from sangraha import messages
 from sangraha.broker.protocol import Broker, Message
 from sangraha.broker.topology import WRITE_QUEUE
 from sangraha.errors import BrokerUnavailable, OutcomeUnknown, QueueFull
-from sangraha.messages import CreateObject, WriteGroup
+from sangraha.messages import WriteGroup
+
+REQUESTS_HEADER: Final = "sangraha-requests"
+MAX_LISTED: Final = 1000
+"""1,000 ids are 37,000 bytes of the 64 KiB that headers may have."""
 
 
 class Outbox:
-    """Puts each request on the write queue, as a group of one, with a confirm."""
+    """Puts groups on the write queue, each with a confirm."""
 
     def __init__(self, broker: Broker, reply_to: str, timeout_seconds: float) -> None:
         self._broker = broker
         self._reply_to = reply_to
         self._timeout_seconds = timeout_seconds
 
-    async def publish(self, request: CreateObject) -> None:
-        """Return once the broker has the request for good.
+    async def publish(self, group: WriteGroup) -> None:
+        """Return once the broker has the group for good.
 
         An unknown outcome is settled by publishing the same ids again: whatever was committed
-        once is found by the second delivery. Raises BrokerUnavailable or QueueFull where nothing
-        was kept, and OutcomeUnknown where that is not certain at the deadline.
+        once is found by the second delivery. Raises BrokerUnavailable, QueueFull or
+        MessageTooLarge where nothing was kept, and OutcomeUnknown where that is not certain at
+        the deadline.
         """
-        message = Message(
-            body=messages.encode(WriteGroup(group_id=request.request_id, requests=[request])),
-            message_id=str(request.request_id),
-            correlation_id=str(request.request_id),
-            reply_to=self._reply_to,
-            headers={
-                "sangraha-requests": str(request.request_id),
-                "sangraha-sent-ms": int(time.time() * 1000),
-            },
-        )
+        message = self._message(group)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout_seconds
         unknown: OutcomeUnknown | None = None
@@ -52,3 +49,16 @@ class Outbox:
                 raise
             else:
                 return
+
+    def _message(self, group: WriteGroup) -> Message:
+        headers: dict[str, str | int] = {"sangraha-sent-ms": int(time.time() * 1000)}
+        if len(group.requests) <= MAX_LISTED:
+            # Tells whose group it was, should it ever be undecodable.
+            headers[REQUESTS_HEADER] = ",".join(str(each.request_id) for each in group.requests)
+        return Message(
+            body=messages.encode(group),
+            message_id=str(group.group_id),
+            correlation_id=str(group.group_id),
+            reply_to=self._reply_to,
+            headers=headers,
+        )

@@ -10,7 +10,7 @@ from sangraha_receiver.receiver import Receiver
 
 
 class ReceiverService:
-    """Ready while the broker is: accepting needs nothing else."""
+    """Ready while the broker is there and its clock is right: accepting needs nothing else."""
 
     name: Service = "receiver"
 
@@ -23,7 +23,7 @@ class ReceiverService:
 
     def checks(self) -> Mapping[str, Check]:
         """What must work for it to be ready."""
-        return {"broker": self._receiver.check_broker}
+        return {"broker": self._receiver.check_broker, "clock": self._receiver.clock.check}
 
     async def start(self) -> None:
         """Open the reply queue."""

@@ -1,5 +1,5 @@
-"""Requests whose confirm never came: published again until it does, so that the status address
-the client was sent to comes to tell the truth.
+"""Groups whose confirm never came: published again until it does, so that the status addresses
+the client was sent to come to tell the truth.
 """
 
 import asyncio
@@ -8,7 +8,8 @@ from typing import Final
 
 from sangraha.errors import Unavailable
 from sangraha.logs import bound
-from sangraha.messages import CreateObject
+from sangraha.messages import WriteGroup
+from sangraha_receiver.group import request_bytes
 from sangraha_receiver.outbox import Outbox
 
 logger = logging.getLogger(__name__)
@@ -29,13 +30,14 @@ class Unconfirmed:
         self._bytes = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def keep(self, request: CreateObject) -> None:
-        """Publish this request until it is confirmed; where there is no room for it, do not."""
-        if self._bytes + len(request.body) > MAX_BYTES:
+    def keep(self, group: WriteGroup) -> None:
+        """Publish this group until it is confirmed; where there is no room for it, do not."""
+        size = sum(request_bytes(request) for request in group.requests)
+        if self._bytes + size > MAX_BYTES:
             logger.warning("no room to publish again: the client was told that it is unknown")
             return
-        self._bytes += len(request.body)
-        task = asyncio.get_running_loop().create_task(self._publish(request))
+        self._bytes += size
+        task = asyncio.get_running_loop().create_task(self._publish(group, size))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -45,14 +47,14 @@ class Unconfirmed:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _publish(self, request: CreateObject) -> None:
+    async def _publish(self, group: WriteGroup, size: int) -> None:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + MAX_SECONDS
         try:
-            with bound(request_id=request.request_id):
+            with bound(request_id=",".join(str(each.request_id) for each in group.requests)):
                 while loop.time() < deadline:
                     try:
-                        await self._outbox.publish(request)
+                        await self._outbox.publish(group)
                     except Unavailable:
                         await asyncio.sleep(_PAUSE_SECONDS)
                     else:
@@ -60,4 +62,4 @@ class Unconfirmed:
                         return
                 logger.error("never confirmed: the request may be lost")
         finally:
-            self._bytes -= len(request.body)
+            self._bytes -= size

@@ -1,7 +1,8 @@
 """A user of Sangraha over HTTP: knows the addresses, nothing of what is behind them."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import AsyncIterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -38,12 +39,30 @@ class Client:
         return self._urls[service] + path
 
     async def call(self, operation: str, /, *, path: Any = None, **request: Any) -> httpx.Response:
-        """Send one operation; `path` is the value of its path parameter."""
+        """Send one operation; `path` is the value of its path parameter, or all of them by name.
+
+        They go out as they are: what has to be percent-encoded, the caller encodes.
+        """
         route = next(route for route in ROUTES if route.operation == operation)
-        address = route.path
-        if path is not None:
-            address = address[: address.index("{")] + str(path)
+        given = path if isinstance(path, Mapping) else {}
+        address = re.sub(r"\{(\w+)\}", lambda found: str(given.get(found[1], path)), route.path)
         return await self._http.request(route.method, self.url(route.service, address), **request)
+
+    async def put(
+        self,
+        name: str,
+        body: bytes | AsyncIterable[bytes],
+        *,
+        bucket: str = "default",
+        **request: Any,
+    ) -> httpx.Response:
+        """Keep an object under a name that needs no encoding."""
+        path = {"bucket": bucket, "name": name}
+        return await self.call("put_object", path=path, content=body, **request)
+
+    async def get(self, name: str, *, bucket: str = "default", **request: Any) -> httpx.Response:
+        """Read the object of a name."""
+        return await self.call("get_named", path={"bucket": bucket, "name": name}, **request)
 
     async def create(
         self,

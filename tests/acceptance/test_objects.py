@@ -191,6 +191,9 @@ async def test_what_was_never_written_is_not_found(client: Client) -> None:
     assert (await client.call("head_object", path=invented)).status_code == 404
 
 
+@pytest.mark.parametrize(
+    "deployment_settings", [{"SANGRAHA_MAX_BODY_BYTES": str(MAX_BODY_BYTES)}], ids=["8 MiB"]
+)
 async def test_a_body_of_just_the_limit_is_kept_and_one_byte_more_is_413(client: Client) -> None:
     body = b'"' + b"x" * (MAX_BODY_BYTES - 2) + b'"'
     told = await client.create("json", body)

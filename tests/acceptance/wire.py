@@ -51,10 +51,14 @@ class Connection:
             size = int(headers.get("content-length", 0)) if has_body else 0
             return Answer(int(status.split()[1]), headers, await self._reader.readexactly(size))
 
+    async def rest(self) -> bytes:
+        """All that the server says until it ends its side."""
+        async with asyncio.timeout(20):
+            return await self._reader.read()
+
     async def closed(self) -> None:
         """Return once the server has ended its side; fails if it says anything more."""
-        async with asyncio.timeout(20):
-            assert await self._reader.read() == b""
+        assert await self.rest() == b""
 
 
 def post(body: bytes, headers: bytes = b"", path: bytes = b"/objects") -> bytes:

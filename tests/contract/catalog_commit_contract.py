@@ -2,19 +2,21 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from sangraha.catalog.catalog import Catalog, Expired, NewObject
 from sangraha.catalog.database import Database
 from sangraha.errors import InternalFault
 from sangraha.messages import Done, Rejected
+from sangraha.objects import ObjectInfo
 from tests.contract.catalog_samples import (
     MINT,
     id_made,
     new_object,
     rejected,
 )
-from tests.contract.catalog_suite import LIFE_SECONDS, CatalogSuite, count
+from tests.contract.catalog_suite import LIFE_SECONDS, CatalogSuite, count, located
 
 UNICODE = "Ünïcödé · 文件 · 🦚 · e\u0301 · \u202e \ufffe \U0010ffff ' \" \\ % $1 :ids"
 
@@ -28,6 +30,7 @@ class CommitContract(CatalogSuite):
             type="image",
             content_type="image/png",
             declared_content_type="image/x-png",
+            content_encoding="gzip",
             size=2**40,
             metadata={"empty": "", UNICODE: UNICODE, "nul": "\0", "long": "x" * 8192},
             created_at=datetime(2031, 5, 6, 7, 8, 9, 123456, UTC),
@@ -35,9 +38,10 @@ class CommitContract(CatalogSuite):
             offset=2**41,
         )
         assert await catalog.commit([new]) == [Done(request_id=new.request_id, object=new.object)]
-        located = await catalog.locate([new.request_id])
-        assert located == {new.request_id: (new.object, new.location)}
-        stored = located[new.request_id][0]
+        there = await located(catalog, new.request_id)
+        stored = there.object
+        assert stored == ObjectInfo(**msgspec.structs.asdict(new.object), revision=1)
+        assert there.location == new.location
         assert stored.created_at.utcoffset() == timedelta(0)
         assert list(stored.metadata) == list(new.object.metadata)
         assert await catalog.outcome(new.request_id) == Done(
@@ -113,8 +117,8 @@ class CommitContract(CatalogSuite):
         group = [new_object(key="default/packs/1", offset=i * 120) for i in range(3)]
         await catalog.commit(group[:2])
         await catalog.commit(group)
-        located = await catalog.locate([new.request_id for new in group])
-        assert [located[new.request_id][1] for new in group] == [new.location for new in group]
+        for new in group:
+            assert (await located(catalog, new.request_id)).location == new.location
         assert await count(database, "bodies") == 1
 
     async def test_a_create_past_its_life_is_not_committed(

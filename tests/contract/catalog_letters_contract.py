@@ -56,7 +56,10 @@ class LettersContract(CatalogSuite):
     ) -> None:
         done, refusal, lost = new_object(), rejected(), MINT.new()
         before = await catalog.commit([done, refusal])
-        letter = dead_letter(done.request_id, lost, refusal.request_id, lost)
+        keys = [new_object().location.key for _ in range(3)]
+        letter = dead_letter(
+            done.request_id, lost, refusal.request_id, lost, body_keys=sorted(keys)
+        )
         await asyncio.gather(*(catalog.record_dead_letter(letter) for _ in range(3)))
         assert await catalog.dead_letter(letter.letter_id) == letter
         assert await count(database, "dead_letters") == 1
@@ -68,23 +71,27 @@ class LettersContract(CatalogSuite):
         assert dead.problem.members == {"letter_id": str(letter.letter_id)}
 
     async def test_any_foreign_message_can_be_a_dead_letter(self, catalog: Catalog) -> None:
-        letter = dead_letter(message_id="a\0b\ud800", body=None, body_size=2**33)
+        keys = ["default/objects/1", "default/objects/1", "a\0b", "\ud800"]
+        letter = dead_letter(message_id="a\0b\ud800", body=None, body_size=2**33, body_keys=keys)
         await catalog.record_dead_letter(letter)
         kept = await catalog.dead_letter(letter.letter_id)
         assert kept is not None
         assert kept.message_id == "a\ufffdb?"
         assert (kept.body, kept.body_size, kept.request_ids) == (None, 2**33, [])
+        assert kept.body_keys == ["default/objects/1"]
 
     async def test_dead_letters_are_listed_newest_first(self, catalog: Catalog) -> None:
         start = datetime(2031, 1, 1, tzinfo=UTC)
         letters = [
-            dead_letter(recorded_at=start + timedelta(minutes=minute)) for minute in (2, 5, 1, 4, 3)
+            dead_letter(recorded_at=start + timedelta(minutes=minute), body_keys=[f"key {minute}"])
+            for minute in (2, 5, 1, 4, 3)
         ]
         for letter in letters:
             await catalog.record_dead_letter(letter)
         first = await catalog.dead_letters(limit=3)
         rest = await catalog.dead_letters(limit=3, before=first[-1].letter_id)
         assert [letter.recorded_at.minute for letter in first + rest] == [5, 4, 3, 2, 1]
+        assert [letter.body_keys for letter in first] == [["key 5"], ["key 4"], ["key 3"]]
         assert {letter.body for letter in first} == {None}
         assert {letter.body_size for letter in first} == {16}
         assert await catalog.dead_letters(limit=3, before=rest[-1].letter_id) == []

@@ -2,10 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
-from sangraha.catalog.catalog import Catalog
+from sangraha.buckets import BucketSettings
+from sangraha.catalog.catalog import Catalog, Deleted, Located
 from sangraha.catalog.database import Database
 from sangraha.catalog.tables import objects, workers
+from sangraha.messages import CreateBucket, DeleteName
 from tests.contract.catalog_samples import (
+    MINT,
     beat,
     id_made,
     new_object,
@@ -59,11 +62,24 @@ class ListsContract(CatalogSuite):
         async with database.write() as connection:
             deleted = objects.update().where(objects.c.object_id == gone.request_id)
             await connection.execute(deleted.values(state="deleted"))
-        assert list(await catalog.locate([kept.request_id, gone.request_id])) == [kept.request_id]
+        found = await catalog.locate([kept.request_id, gone.request_id])
+        assert found[gone.request_id] == Deleted()
+        assert isinstance(found[kept.request_id], Located)
         for kind in ("json", None):
             page = await catalog.list_objects(type=kind, page=1, page_size=10)
             assert (page.total, page.objects) == (1, [kept.object])
         assert await catalog.commit([gone]) == recorded[1:]
+
+    async def test_what_is_not_current_is_not_listed(self, catalog: Catalog) -> None:
+        old, new, gone = (new_object(name=name) for name in ("a", "a", "b"))
+        elsewhere = new_object(bucket="photos")
+        made = CreateBucket(request_id=MINT.new(), bucket="photos", settings=BucketSettings())
+        deletion = DeleteName(request_id=MINT.new(), bucket="default", name="b")
+        await catalog.commit([made, old, new, gone, deletion, elsewhere])
+        for kind in ("json", None):
+            page = await catalog.list_objects(type=kind, page=1, page_size=10)
+            assert [stored.object_id for stored in page.objects] == [new.request_id]
+            assert page.total == 1
 
     async def test_workers_tell_of_themselves(self, catalog: Catalog, another: Catalog) -> None:
         await catalog.beat(beat("one"))

@@ -13,7 +13,7 @@ from tests.contract.catalog_samples import (
     new_object,
     rejected,
 )
-from tests.contract.catalog_suite import CatalogSuite, count
+from tests.contract.catalog_suite import CatalogSuite, count, located
 
 
 class RedeliveryContract(CatalogSuite):
@@ -31,7 +31,7 @@ class RedeliveryContract(CatalogSuite):
         second = await catalog.commit([rejected(refusal.request_id, "other words"), again, fresh])
         assert second[:2] == [first[1], first[0]]
         assert second[2] == Done(request_id=fresh.request_id, object=fresh.object)
-        assert (await catalog.locate([new.request_id]))[new.request_id][1] == new.location
+        assert (await located(catalog, new.request_id)).location == new.location
         assert await count(database, "objects") == 2
         assert await count(database, "outcomes") == 1
 
@@ -109,19 +109,3 @@ class RedeliveryContract(CatalogSuite):
         )
         assert await count(database, "bodies") == 200
         assert await count(database, "objects") == 6 * 200
-
-    async def test_names_count_their_versions(self, catalog: Catalog, another: Catalog) -> None:
-        answers = await asyncio.gather(
-            *(
-                replica.commit([new_object(name="a/ü"), new_object(), new_object(name="a/ü")])
-                for replica in (catalog, another) * 3
-            )
-        )
-        done = [o.object for answer in answers for o in answer if isinstance(o, Done)]
-        named = sorted(stored.version for stored in done if stored.name)
-        assert named == list(range(1, 13))
-        assert {stored.version for stored in done if not stored.name} == {1}
-        located = await catalog.locate([stored.object_id for stored in done])
-        assert {stored.object_id: stored for stored in done} == {
-            object_id: stored for object_id, (stored, _) in located.items()
-        }

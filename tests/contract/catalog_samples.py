@@ -61,6 +61,7 @@ def dead_letter(*request_ids: UUID, **fields: Any) -> DeadLetter:
         "message_id": str(MINT.new()),
         "queue": "object_write_queue",
         "request_ids": list(request_ids),
+        "body_keys": [],
         "fault": Fault(
             error="UndecodableMessage",
             message="the checksum does not match",

@@ -3,19 +3,34 @@
 import asyncio
 import subprocess
 import sys
+from collections.abc import Sequence
 
+import msgspec
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from sangraha.catalog.catalog import Catalog
+from sangraha.catalog.catalog import Catalog, NewObject
+from sangraha.catalog.columns import DatabaseClock
 from sangraha.catalog.database import Database
-from sangraha.catalog.tables import metadata
+from sangraha.catalog.rows import json_of
+from sangraha.catalog.schema import configuration
+from sangraha.catalog.tables import bodies, metadata, objects, outcomes
 from sangraha.errors import InvalidConfiguration
-from tests.contract.catalog_samples import new_object
-from tests.contract.catalog_suite import LIFE_SECONDS, CatalogSuite, count
+from sangraha.messages import DeleteObject, Done, Rejected
+from tests.contract.catalog_samples import MINT, new_object, rejected
+from tests.contract.catalog_suite import (
+    LIFE_SECONDS,
+    CatalogSuite,
+    at_name,
+    count,
+    done,
+    located,
+    numbers,
+)
 
 START = """
 import asyncio, sys
@@ -31,6 +46,46 @@ async def main():
 
 asyncio.run(main())
 """
+
+
+async def make_first_schema(database: Database) -> None:
+    """The tables as the first migration makes them."""
+    config = configuration()
+
+    def upgrade(connection: Connection) -> None:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+
+    async with database.opening(), database.write() as connection:
+        await connection.run_sync(upgrade)
+
+
+async def insert_as_before(
+    database: Database, news: Sequence[NewObject], refusals: Sequence[Rejected], gone: NewObject
+) -> None:
+    """Objects and refusals as they were kept in the first schema; one of the objects is gone."""
+    async with database.write() as connection:
+        for new in news:
+            body = {"key": new.location.key, "size": 120, "state": "live"}
+            added = bodies.insert().values(**body, created_at=DatabaseClock())
+            row = {
+                **msgspec.structs.asdict(new.object),
+                "body_id": await connection.scalar(added.returning(bodies.c.id)),
+                "body_offset": 0,
+                "body_length": 120,
+                "revision": 1,
+                "state": "deleted" if new is gone else "live",
+            }
+            del row["content_encoding"]
+            await connection.execute(objects.insert().values(row))
+        for refusal in refusals:
+            row = {
+                "request_id": refusal.request_id,
+                "operation": "create",
+                "state": "rejected",
+                "problem": json_of(refusal.problem),
+            }
+            await connection.execute(outcomes.insert().values(**row, completed_at=DatabaseClock()))
 
 
 class StartContract(CatalogSuite):
@@ -113,3 +168,37 @@ class StartContract(CatalogSuite):
     ) -> None:
         with pytest.raises(DBAPIError):
             await count(database, "no_such_table")
+
+    async def test_what_the_first_schema_held_is_still_there(
+        self, catalog_url: str, database: Database
+    ) -> None:
+        nameless, refusal = new_object(metadata={"a": "b"}), rejected()
+        versions = [new_object(name="ü", version=number) for number in (1, 2, 3)]
+        other = new_object(name="other")
+        await make_first_schema(database)
+        held = [nameless, *versions, other]
+        await insert_as_before(database, held, [refusal], gone=versions[2])
+        catalog = Catalog(catalog_url, request_life_seconds=LIFE_SECONDS)
+        await catalog.start()
+        for new in held:
+            done_before = Done(request_id=new.request_id, object=new.object)
+            assert await catalog.outcome(new.request_id) == done_before
+            assert await catalog.commit([new]) == [done_before]
+        assert await catalog.commit([refusal]) == [refusal]
+        assert (await located(catalog, nameless.request_id)).location == nameless.location
+        assert await at_name(catalog, "ü") == versions[1].request_id
+        assert await numbers(catalog, "ü") == [2, 1]
+        page = await catalog.list_objects(type=None, page=1, page_size=10)
+        assert {each.object_id for each in page.objects} == {
+            nameless.request_id,
+            versions[1].request_id,
+            other.request_id,
+        }
+        assert (await catalog.buckets(["default"]))["default"].revision == 1
+        outcome = await done(catalog, new_object(name="ü"))
+        assert outcome.object is not None
+        assert (outcome.object.version, outcome.replaced) == (4, True)
+        for object_id in (outcome.request_id, versions[1].request_id):
+            await done(catalog, DeleteObject(request_id=MINT.new(), object_id=object_id))
+        assert await at_name(catalog, "ü") == versions[0].request_id
+        await catalog.close()

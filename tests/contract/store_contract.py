@@ -13,13 +13,12 @@ import pytest
 from sangraha.errors import BodyMissing
 from sangraha.store.open import open_store
 from sangraha.store.protocol import Store
+from tests.contract.store_list_contract import ListContract
+from tests.contract.store_samples import BODY, IN_TIME, KEY
+from tests.contract.store_stream_contract import StreamContract
 
-KEY = "default/objects/01890a5d-ac96-774b-bcce-b302099a8057-photo.png"
-BODY = bytes(range(256)) * 40
-IN_TIME = 20.0
 
-
-class StoreContract:
+class StoreContract(StreamContract, ListContract):
     """All of it. `store` is started; `store_url` lets a test open the same place again."""
 
     shares_its_place = True

@@ -1,11 +1,16 @@
 """The store in a local folder keeps the store contract, and what it promises about crashes."""
 
+import asyncio
+import errno
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import aclosing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,8 +18,20 @@ import pytest
 from sangraha.errors import BodyMissing, InvalidConfiguration, StoreUnavailable
 from sangraha.store.local import UNFINISHED
 from sangraha.store.open import open_store
-from sangraha.store.protocol import Store
-from tests.contract.store_contract import BODY, IN_TIME, KEY, StoreContract
+from sangraha.store.protocol import Store, Unfinished
+from tests.contract.store_contract import StoreContract
+from tests.contract.store_samples import (
+    BODY,
+    IN_TIME,
+    KEY,
+    HeldBack,
+    bodies_of,
+    chunks_of,
+    kill_while_writing,
+    opened,
+    streamed,
+    unfinished_of,
+)
 from tests.waiting import eventually
 
 WRITER = """
@@ -82,6 +99,92 @@ class TestLocalStore(StoreContract):
         again = removed = "sync place"
         assert steps == [f"sync {folder.name}", "sync new", *write, again, removed]
 
+    async def test_a_streamed_body_is_synced_on_the_way_and_before_it_is_visible(
+        self, store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        steps = record_steps(monkeypatch)
+        await store.put_stream("place/body", chunks_of(bytes(40_000_000), [3_000_000] * 13 + [1]))
+        on_the_way, at_the_end = [f"sync {UNFINISHED}"] * 2, [f"sync {UNFINISHED}", "rename"]
+        assert steps == [*on_the_way, f"sync {folder.name}", *at_the_end, "sync place"]
+
+    async def test_a_disk_that_hangs_is_told_in_time_and_the_body_is_removed_once_it_goes_on(
+        self, store_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        goes_on = threading.Event()
+        async with opened(store_url, timeout_seconds=0.3) as store:
+            await store.put(KEY, BODY)
+            with monkeypatch.context() as hanging:
+                hanging.setattr(os, "fsync", lambda _: goes_on.wait(IN_TIME))
+                with pytest.raises(StoreUnavailable, match="did not answer in time"):
+                    await store.put_stream(f"{KEY}-other", chunks_of(BODY, [len(BODY)]))
+                assert len(list((folder / UNFINISHED).iterdir())) == 1
+                assert await unfinished_of(store) == []
+                goes_on.set()
+                await eventually(lambda: not list((folder / UNFINISHED).iterdir()))
+            assert [body.key for body in await bodies_of(store)] == [KEY]
+
+    async def test_a_disk_that_fails_is_told_and_nothing_stays(
+        self, store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(_: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as failing:
+            failing.setattr(os, "fsync", fail)
+            with pytest.raises(StoreUnavailable, match="No space left on device"):
+                await store.put_stream(KEY, chunks_of(BODY, [len(BODY)]))
+        assert not list((folder / UNFINISHED).iterdir())
+        assert await bodies_of(store) == []
+
+    async def test_a_stream_that_ends_early_leaves_no_file_open(
+        self, store: Store, folder: Path
+    ) -> None:
+        await store.put(KEY, bytes(5_000_000))
+        for _ in range(20):
+            async with aclosing(store.stream(KEY, 0, 5_000_000)) as chunks:
+                await anext(chunks)
+        assert open_files(folder) == []
+
+    async def test_what_a_living_process_writes_is_not_unfinished(
+        self, store: Store, folder: Path
+    ) -> None:
+        body = HeldBack(bytes(3_000_000))
+        putting = asyncio.create_task(store.put_stream(KEY, body.chunks()))
+        await body.reached.wait()
+        (written,) = (folder / UNFINISHED).iterdir()
+        assert await unfinished_of(store) == []
+        await store.abandon(Unfinished(KEY, written.name, datetime.now(UTC)))
+        body.may_end.set()
+        await putting
+        assert await store.get(KEY) == bytes(3_000_000)
+
+    async def test_the_key_of_an_unfinished_body_is_told_though_it_is_long(
+        self, store: Store, store_url: str
+    ) -> None:
+        key = "/".join(["a" * 100] * 9)
+        await kill_while_writing(store_url, key)
+        (left,) = await unfinished_of(store)
+        assert len(left.key) > 200
+        assert key.startswith(left.key)
+        await store.abandon(left)
+        assert await unfinished_of(store) == []
+
+    async def test_starting_removes_what_a_killed_stream_left(
+        self, store: Store, store_url: str, folder: Path
+    ) -> None:
+        await kill_while_writing(store_url, KEY)
+        await store.start()
+        assert not list((folder / UNFINISHED).iterdir())
+
+    async def test_what_is_no_body_is_not_listed(self, store: Store, folder: Path) -> None:
+        await store.put(KEY, BODY)
+        (folder / "default" / ".hidden").write_bytes(b"1")
+        (folder / "ü").mkdir()
+        (folder / "ü" / "file").write_bytes(b"1")
+        (folder / "empty").mkdir()
+        (folder / "link").symlink_to(folder / KEY)
+        assert [body.key for body in await bodies_of(store)] == [KEY]
+
     async def test_a_folder_that_vanished_is_an_unavailable_store_and_never_made_again(
         self, store: Store, folder: Path
     ) -> None:
@@ -95,6 +198,14 @@ class TestLocalStore(StoreContract):
             await store.put(KEY, BODY)
         with pytest.raises(StoreUnavailable):
             await store.delete(KEY)
+        with pytest.raises(StoreUnavailable):
+            await store.put_stream(KEY, chunks_of(BODY, [len(BODY)]))
+        with pytest.raises(StoreUnavailable):
+            await streamed(store, KEY, 0, 1)
+        with pytest.raises(StoreUnavailable):
+            await bodies_of(store)
+        with pytest.raises(StoreUnavailable):
+            await unfinished_of(store)
         assert not folder.exists()
         await store.start()
         await store.put(KEY, BODY)
@@ -116,6 +227,8 @@ class TestLocalStore(StoreContract):
         (folder / KEY).mkdir(parents=True)
         with pytest.raises(StoreUnavailable):
             await store.put(KEY, BODY)
+        with pytest.raises(StoreUnavailable):
+            await store.put_stream(KEY, chunks_of(BODY, [len(BODY)]))
         assert not list((folder / UNFINISHED).iterdir())
 
     async def test_a_file_in_place_of_the_folder_will_never_work(self, tmp_path: Path) -> None:
@@ -151,6 +264,15 @@ def record_steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(os, "rename", move)
     return steps
+
+
+def open_files(folder: Path) -> list[str]:
+    """Those of the folder that this process holds open."""
+    links = []
+    for handle in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            links.append(str(handle.readlink()))
+    return [link for link in links if link.startswith(str(folder))]
 
 
 def stopped_while_writing(process: subprocess.Popen[str], unfinished: Path) -> Callable[[], bool]:

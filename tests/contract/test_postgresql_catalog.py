@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from development.servers import PostgresServer
-from sangraha.catalog.catalog import Catalog, Expired
+from sangraha.catalog.catalog import Catalog, Expired, Swept
 from sangraha.catalog.database import Database
 from sangraha.errors import CatalogUnavailable, InvalidConfiguration
 from sangraha.messages import Done, WriteOutcome
@@ -111,7 +111,7 @@ class TestPostgresqlCatalog(CatalogContract):
         self, catalog: Catalog, catalog_url: str
     ) -> None:
         new = new_object()
-        answers: list[WriteOutcome | Expired] = []
+        answers: list[WriteOutcome | Expired | Swept] = []
         frozen = Database(catalog_url, timeout_seconds=1)
 
         async def freeze_while(commits: Callable[[], Awaitable[None]]) -> None:

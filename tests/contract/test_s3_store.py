@@ -2,14 +2,25 @@
 
 import asyncio
 import time
+from datetime import UTC, datetime
 
+import psutil
 import pytest
 
 from development.servers.minio import MinioServer
 from sangraha.errors import InvalidConfiguration, SangrahaError, StoreUnavailable
 from sangraha.store.open import open_store
-from sangraha.store.protocol import Store
-from tests.contract.store_contract import BODY, IN_TIME, KEY, StoreContract
+from sangraha.store.protocol import PART_BYTES, Store, Unfinished
+from tests.contract.store_contract import StoreContract
+from tests.contract.store_samples import (
+    BODY,
+    IN_TIME,
+    KEY,
+    bodies_of,
+    chunks_of,
+    streamed,
+    unfinished_of,
+)
 from tests.waiting import eventually
 
 TIMEOUT_SECONDS = 1.0
@@ -86,10 +97,12 @@ async def test_an_outage_is_told_in_time_and_ends_by_itself(own_minio_server: Mi
     assert await store.get(KEY) == BODY
 
     own_minio_server.freeze()
+    await eventually(lambda: is_frozen(own_minio_server))
     await all_attempts_are_refused(store, "did not answer in time|cannot be reached")
     own_minio_server.thaw()
     await eventually(lambda: works(store), within_seconds=30)
     assert await store.get(KEY, 3, 4) == BODY[3:7]
+    await store.close()
 
 
 async def all_attempts_are_refused(store: Store, why: str) -> None:
@@ -102,6 +115,12 @@ async def all_attempts_are_refused(store: Store, why: str) -> None:
         store.get(KEY, 1, 2),
         store.get(KEY, 1),
         store.delete(KEY),
+        store.put_stream(f"{KEY}-small", chunks_of(BODY, [len(BODY)])),
+        store.put_stream(f"{KEY}-large", chunks_of(bytes(PART_BYTES + 1), [PART_BYTES + 1])),
+        streamed(store, KEY, 0, 5),
+        bodies_of(store),
+        unfinished_of(store),
+        store.abandon(Unfinished(KEY, KEY, datetime.now(UTC))),
         return_exceptions=True,
     )
     assert time.monotonic() - started < TIMEOUT_SECONDS + 1
@@ -110,6 +129,15 @@ async def all_attempts_are_refused(store: Store, why: str) -> None:
     for outcome in outcomes[1:]:
         assert isinstance(outcome, StoreUnavailable)
         assert any(words in outcome.detail for words in why.split("|")), outcome.detail
+
+
+def is_frozen(server: MinioServer) -> bool:
+    """A stopped process may still answer what it had begun to."""
+    return all(
+        psutil.Process(thread.id).status() == psutil.STATUS_STOPPED
+        for pid in server.pids()
+        for thread in psutil.Process(pid).threads()
+    )
 
 
 async def works(store: Store) -> bool:

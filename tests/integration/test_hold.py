@@ -16,6 +16,7 @@ from sangraha.broker.topology import DEAD_LETTER_QUEUE, READ_QUEUE, WRITE_QUEUE
 from sangraha.messages import (
     CreateObject,
     Done,
+    Inline,
     ListObjects,
     ReadGroup,
     ReadReplies,
@@ -71,7 +72,7 @@ async def catalog_locked(settings: Settings) -> AsyncIterator[None]:
 
 
 async def publish(house: House, body: bytes = b"1") -> CreateObject:
-    request = CreateObject(request_id=house.mint.new(), allowed=["json"], body=body)
+    request = CreateObject(request_id=house.mint.new(), allowed=["json"], content=Inline(body))
     group = WriteGroup(group_id=request.request_id, requests=[request])
     message = Message(body=messages.encode(group), message_id=str(group.group_id))
     await house.broker.publish(WRITE_QUEUE.name, message, timeout_seconds=10)
@@ -141,9 +142,11 @@ async def test_one_request_that_fails_for_a_reason_of_ours_is_set_aside_alone(
     first = await publish(house, b'"first"')
     await eventually(lambda: done(house, first))
     # The same id with other content: nothing a receiver would send, and nothing to be kept.
-    clash = CreateObject(request_id=first.request_id, allowed=["json"], body=b'"other"')
+    clash = CreateObject(request_id=first.request_id, allowed=["json"], content=Inline(b'"other"'))
     others = [
-        CreateObject(request_id=house.mint.new(), allowed=["json"], body=b"[%d]" % number)
+        CreateObject(
+            request_id=house.mint.new(), allowed=["json"], content=Inline(b"[%d]" % number)
+        )
         for number in range(3)
     ]
     group = WriteGroup(group_id=house.mint.new(), requests=[others[0], clash, *others[1:]])

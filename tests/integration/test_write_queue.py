@@ -1,76 +1,23 @@
 """What the orchestrator makes of messages on the write queue, good, bad and broken."""
 
-import uuid
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any
-from uuid import UUID
-
 from sangraha import messages
 from sangraha.broker.protocol import Broker, Delivery, Message
 from sangraha.broker.topology import WRITE_QUEUE
 from sangraha.catalog.dead_letter import DeadLetter
-from sangraha.ids import CHECK_BYTES, IdMint
+from sangraha.ids import IdMint
 from sangraha.messages import (
     CreateObject,
     Dead,
     Done,
+    Inline,
     Rejected,
     WriteGroup,
     WriteOutcome,
-    WriteReplies,
 )
 from sangraha.settings import Settings
 from tests.integration.conftest import House, open_house
+from tests.integration.writer import Writer, aged, create
 from tests.waiting import eventually
-
-
-def create(house: House, body: bytes, **fields: Any) -> CreateObject:
-    return CreateObject(
-        **{
-            "request_id": house.mint.new(),
-            "allowed": ["json"],
-            "body": body,
-            **fields,
-        }
-    )
-
-
-class Writer:
-    """Publishes groups as a receiver would, and keeps what is replied."""
-
-    def __init__(self, house: House) -> None:
-        self._house = house
-        self._reply_queue = f"object_response_queue.test.{uuid.uuid4()}"
-        self.replies: list[WriteReplies] = []
-
-    async def open(self) -> "Writer":
-        await self._house.broker.open_reply_queue(
-            self._reply_queue,
-            lambda message: self.replies.append(messages.decode(WriteReplies, message.body)),
-        )
-        return self
-
-    async def send(self, requests: Sequence[CreateObject]) -> list[WriteOutcome]:
-        """Publish one group and return its reply."""
-        before = len(self.replies)
-        group = WriteGroup(group_id=self._house.mint.new(), requests=list(requests))
-        await self.publish(messages.encode(group), group.group_id, requests)
-        await eventually(lambda: len(self.replies) > before)
-        (reply,) = self.replies[before:]
-        assert reply.group_id == group.group_id
-        return reply.outcomes
-
-    async def publish(
-        self, body: bytes, group_id: UUID, requests: Sequence[CreateObject] = ()
-    ) -> None:
-        message = Message(
-            body=body,
-            message_id=str(group_id),
-            reply_to=self._reply_queue,
-            headers={"sangraha-requests": ",".join(str(one.request_id) for one in requests)},
-        )
-        await self._house.broker.publish(WRITE_QUEUE.name, message, timeout_seconds=10)
 
 
 async def letters(house: House, count: int) -> list[DeadLetter]:
@@ -90,7 +37,7 @@ async def test_a_group_is_answered_by_one_reply_in_which_each_request_has_its_ow
     good, wrong, empty, last = (
         create(house, body) for body in (b'{"a": 1}', b"not json", b"", b"[2]")
     )
-    outcomes = await writer.send([good, wrong, empty, last])
+    outcomes = await writer.send(good, wrong, empty, last)
     assert [type(one) for one in outcomes] == [Done, Rejected, Rejected, Done]
     assert [one.request_id for one in outcomes] == [
         one.request_id for one in (good, wrong, empty, last)
@@ -111,8 +58,8 @@ async def test_a_group_published_twice_makes_one_object_and_is_answered_alike(
 ) -> None:
     writer = await Writer(house).open()
     request = create(house, b'"once"')
-    first = await writer.send([request])
-    assert await writer.send([request]) == first
+    first = await writer.send(request)
+    assert await writer.send(request) == first
     page = await house.catalog.list_objects(type=None, page=1, page_size=10)
     assert [one.object_id for one in page.objects] == [request.request_id]
 
@@ -126,7 +73,7 @@ async def test_a_poison_message_becomes_a_dead_letter_while_other_writes_go_on(
     broken = bytearray(messages.encode(group))
     broken[-1] ^= 1
     await writer.publish(bytes(broken), group.group_id, [poisoned])
-    assert isinstance((await writer.send([create(house, b"1")]))[0], Done)
+    assert isinstance((await writer.one(create(house, b"1"))), Done)
     (listed,) = await letters(house, 1)
     assert listed.fault.error == "UndecodableMessage"
     assert "checksum" in listed.fault.message
@@ -147,20 +94,16 @@ async def test_random_bytes_in_the_queue_stop_nothing(house: House) -> None:
     for junk in (b"", b"SG", b"\x00" * 100, b"SG\x02" + b"x" * 50, b"{}"):
         await writer.publish(junk, house.mint.new())
     await letters(house, 5)
-    assert isinstance((await writer.send([create(house, b"1")]))[0], Done)
+    assert isinstance((await writer.one(create(house, b"1"))), Done)
 
 
 async def test_a_request_older_than_any_may_be_is_set_aside_and_its_neighbour_goes_on(
     house: House,
 ) -> None:
     writer = await Writer(house).open()
-    old = datetime.now(UTC) - timedelta(seconds=house.settings.request_life_seconds + 60)
-    milliseconds = int(old.timestamp() * 1000).to_bytes(6, "big")
-    stale_id = UUID(
-        bytes=milliseconds + house.mint.new().bytes[6:-CHECK_BYTES] + bytes(CHECK_BYTES)
-    )
+    stale_id = aged(house, house.settings.request_life_seconds + 60)
     stale, fresh = create(house, b"1", request_id=stale_id), create(house, b"2")
-    outcomes = await writer.send([stale, fresh])
+    outcomes = await writer.send(stale, fresh)
     assert [type(one) for one in outcomes] == [Dead, Done]
     (letter,) = await letters(house, 1)
     assert letter.fault.error == "expired"
@@ -172,21 +115,18 @@ async def test_one_request_that_no_database_can_keep_does_not_fail_its_neighbour
 ) -> None:
     writer = await Writer(house).open()
     odd = create(house, b"1", metadata={"a": "nul \0 inside"})
-    outcomes = await writer.send([create(house, b"0"), odd, create(house, b"2")])
-    assert [isinstance(one, Done) for one in outcomes] in ([True, False, True], [True] * 3)
-    if isinstance(outcomes[1], Done):
-        assert outcomes[1].object.metadata == odd.metadata
-    else:
-        assert await house.catalog.outcome(odd.request_id) == outcomes[1]
+    outcomes = await writer.send(create(house, b"0"), odd, create(house, b"2"))
+    assert [type(one) for one in outcomes] == [Done, Rejected, Done]
+    assert await house.catalog.outcome(odd.request_id) == outcomes[1]
 
 
 async def test_the_time_in_the_queue_and_the_size_of_groups_are_measured(house: House) -> None:
     writer = await Writer(house).open()
-    await writer.send([create(house, b"1"), create(house, b"2")])
+    await writer.send(create(house, b"1"), create(house, b"2"))
     queue = {"queue": "object_write_queue"}
     assert house.metric("sangraha_group_requests_sum", **queue) == 2
     assert house.metric("sangraha_write_outcomes_total", outcome="done") == 2
-    assert house.metric("sangraha_store_seconds_count", operation="put", result="ok") == 2
+    assert house.metric("sangraha_store_seconds_count", operation="put", result="ok") >= 2
 
 
 async def test_a_body_altered_on_the_way_is_never_stored(house: House) -> None:
@@ -204,7 +144,7 @@ async def test_what_another_worker_gave_back_is_done_and_counted_as_redelivered(
     settings: Settings,
 ) -> None:
     mint = IdMint(settings.secret())
-    request = CreateObject(request_id=mint.new(), allowed=["json"], body=b"1")
+    request = CreateObject(request_id=mint.new(), allowed=["json"], content=Inline(b"1"))
     group = WriteGroup(group_id=mint.new(), requests=[request])
 
     async def hand_out_and_give_back(broker: Broker) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sangraha.store.keys import object_key, require_key
+from sangraha.store.keys import is_key, object_key, require_key
 
 KEY = re.compile(r"default/objects/([0-9a-f-]{36})(-[A-Za-z0-9._-]{1,64})?")
 
@@ -35,7 +35,9 @@ def test_what_is_taken_as_a_key_stays_below_its_folder(text: str) -> None:
     try:
         key = require_key(text)
     except ValueError:
+        assert not is_key(text)
         return
+    assert is_key(text)
     assert key == text
     assert key.isascii()
     assert all(segment and not segment.startswith(".") for segment in key.split("/"))

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sangraha.errors import InvalidParameter, MalformedRequest
@@ -15,6 +15,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(value=VALUES, indent=st.sampled_from([None, 1, 4]), ascii_only=st.booleans())
 def test_the_exact_bytes_of_the_value_are_kept(
     value: object, indent: int | None, ascii_only: bool

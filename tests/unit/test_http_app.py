@@ -2,19 +2,21 @@
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
-from sangraha.errors import BrokerUnavailable, TypeNotAllowed
+from sangraha.errors import BrokerUnavailable, OutcomeUnknown, TypeNotAllowed, Unavailable
 from sangraha.http.app import Endpoint, create_app
 from sangraha.http.bodies import bounded_chunks
 from sangraha.http.health import Check
 from sangraha.http.problem_pages import problem_types
 from sangraha.http.routes import ROUTES, Service
 from sangraha.metrics import Metrics
+from tests.unit.any_service import AnyService
 
 
 class Workers:
@@ -99,6 +101,39 @@ async def test_an_unknown_address_and_a_wrong_method_are_problems(http: httpx.As
     assert answer.headers["allow"] == "GET"
 
 
+@pytest.mark.parametrize("path", ["/workers", "/health", "/problems/not-found", "/metrics"])
+async def test_an_address_says_which_methods_it_takes(http: httpx.AsyncClient, path: str) -> None:
+    answer = await http.post(path)
+    assert_problem(answer, 405, "method-not-allowed")
+    assert answer.headers["allow"] == "GET"
+
+
+async def test_an_address_that_looks_like_an_id_keeps_its_own_methods() -> None:
+    async def by_id(object_id: UUID) -> Response:
+        return Response(str(object_id))
+
+    async def make() -> Response:
+        return Response(status_code=201)
+
+    reading, making = Endpoint(by_id, {200: "Fine"}), Endpoint(make, {201: "Made"})
+    services = [
+        AnyService("getter", get_object=reading, head_object=reading),
+        AnyService("receiver", delete_object=reading, create_image=making),
+    ]
+    app, _ = create_app(services, Metrics())
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+        for method in ("GET", "DELETE", "OPTIONS"):
+            answer = await http.request(method, "/objects/image")
+            assert_problem(answer, 405, "method-not-allowed")
+            assert answer.headers["allow"] == "POST"
+        assert (await http.post("/objects/image")).status_code == 201
+        assert_problem(await http.get("/objects/x"), 422, "invalid-parameter")
+        answer = await http.post("/objects/x")
+        assert_problem(answer, 405, "method-not-allowed")
+        assert answer.headers["allow"] == "DELETE, GET, HEAD"
+
+
 async def test_a_wrong_parameter_is_a_problem_that_names_it(http: httpx.AsyncClient) -> None:
     document = assert_problem(await http.get("/dead-letters/x"), 422, "invalid-parameter")
     assert document["parameters"][0]["parameter"] == "letter_id"
@@ -173,7 +208,11 @@ async def test_every_problem_type_has_its_page(http: httpx.AsyncClient) -> None:
     for error in problem_types():
         page = await http.get(f"/problems/{error.slug}")
         assert page.status_code == 200
-        assert str(error.status) in page.text
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
+        assert f"<code>{error.slug}</code>, {error.status}" in page.text
+        assert ("seconds in Retry-After" in page.text) == (
+            issubclass(error, Unavailable) and error is not OutcomeUnknown
+        )
     assert_problem(await http.get("/problems/other"), 404, "not-found")
 
 

@@ -1,19 +1,13 @@
-"""Headers in and out: Prefer, If-None-Match, Content-Disposition, metadata."""
-
-import re
-from urllib.parse import unquote
+"""Headers in: preferences, and metadata of the user's own."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sangraha.errors import InvalidParameter
-from sangraha.http.conditional import MAX_TAGS, is_known, known_digests
-from sangraha.http.disposition import content_disposition
-from sangraha.http.metadata import checked_metadata, header_metadata
+from sangraha.http.metadata import header_metadata
 from sangraha.http.prefer import Preferences, parse_prefer
-
-DIGEST = "0123456789abcdef" * 4
+from sangraha.metadata import MAX_METADATA_BYTES, checked_metadata
 
 
 @pytest.mark.parametrize(
@@ -41,37 +35,6 @@ def test_any_prefer_header_is_survived(values: list[str]) -> None:
     assert isinstance(parse_prefer(values), Preferences)
 
 
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ([], False),
-        ([f'"{DIGEST}"'], True),
-        ([f'W/"{DIGEST}"'], True),
-        ([f'"x", "{DIGEST}"'], True),
-        (['"x"', f'W/"{DIGEST}" , "y"'], True),
-        (["*"], True),
-        ([f'"x,{DIGEST}"'], False),
-        ([DIGEST], False),
-    ],
-)
-def test_if_none_match(values: list[str], expected: bool) -> None:
-    assert is_known(DIGEST, known_digests(values)) is expected
-
-
-def test_no_more_tags_are_carried_than_anyone_needs() -> None:
-    assert len(known_digests([f'"{DIGEST}", ' * 100_000, '"' + "x" * 1_000_000])) == MAX_TAGS
-
-
-@given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=80))
-def test_any_file_name_comes_back_out_of_content_disposition(file_name: str) -> None:
-    header = content_disposition(file_name)
-    assert header.isascii()
-    if extended := re.search(r"; filename\*=UTF-8''([^\s;\"]+)$", header):
-        assert unquote(extended[1], errors="strict") == file_name
-    else:
-        assert header == f'inline; filename="{file_name}"'
-
-
 def test_metadata_headers_are_percent_encoded_utf_8() -> None:
     headers = [("sangraha-meta-place", "%E0%AA%A8%E0%AA%A6%E0%AB%80"), ("accept", "x")]
     assert header_metadata(headers) == {"place": "નદી"}
@@ -81,7 +44,16 @@ def test_metadata_headers_are_percent_encoded_utf_8() -> None:
         header_metadata([("sangraha-meta-a", "\xe0\xaa\xa7")])
 
 
-@pytest.mark.parametrize("metadata", [{"a": "x" * 8192}, {"": "x"}, {"a": "x\0"}, {"a\0": "x"}])
+def test_metadata_is_bounded_in_bytes_of_keys_and_values() -> None:
+    fitting = {"é": "x" * (MAX_METADATA_BYTES - 2)}
+    assert checked_metadata(fitting) is fitting
+    with pytest.raises(InvalidParameter):
+        checked_metadata({"é": "x" * (MAX_METADATA_BYTES - 1)})
+
+
+@pytest.mark.parametrize(
+    "metadata", [{"": "x"}, {"a": "x\0"}, {"a\0": "x"}, {"a": "\ud800"}, {"\udfff": "a"}]
+)
 def test_metadata_that_cannot_be_kept_is_refused(metadata: dict[str, str]) -> None:
     with pytest.raises(InvalidParameter):
         checked_metadata(metadata)

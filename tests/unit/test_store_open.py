@@ -8,7 +8,8 @@ from sangraha.errors import InvalidConfiguration
 from sangraha.store.local import LocalStore
 from sangraha.store.obstore_store import ObstoreStore
 from sangraha.store.open import open_store
-from sangraha.store.s3 import S3BucketStore, S3Place
+from sangraha.store.s3 import S3BucketStore
+from sangraha.store.s3_place import S3Place
 
 S3 = "s3://bodies?endpoint=https://store.example:9000"
 

@@ -3,27 +3,48 @@
 Each method is one round of SQL, told in the modules beside this one.
 """
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select
 
-from sangraha.catalog import dead_letter, worker
+from sangraha.buckets import Bucket, BucketPage
+from sangraha.catalog import condemned, dead_letter, worker
+from sangraha.catalog.bodies import revive
+from sangraha.catalog.bucket_listing import page_of_buckets
+from sangraha.catalog.bucket_rows import live_buckets
 from sangraha.catalog.commit import commit_group
 from sangraha.catalog.database import Database
 from sangraha.catalog.dead_letter import DeadLetter
+from sangraha.catalog.identity import epoch_of, now_of
 from sangraha.catalog.listing import page_of_objects
-from sangraha.catalog.lookup import located, outcomes_of
+from sangraha.catalog.located import Deleted, Located, NameKey, located, located_by_name
+from sangraha.catalog.lookup import outcomes_of
+from sangraha.catalog.name_listing import page_of_names
+from sangraha.catalog.purge import purge_step
+from sangraha.catalog.reading import TargetMovedError
 from sangraha.catalog.schema import upgrade
 from sangraha.catalog.tables import buckets
-from sangraha.catalog.verdict import Expired, NewObject
+from sangraha.catalog.verdict import Entry, Expired, NewObject, Swept
+from sangraha.catalog.version_listing import page_of_versions
 from sangraha.catalog.worker import Worker, WorkerBeat
 from sangraha.errors import CatalogUnavailable
-from sangraha.messages import Rejected, WriteOutcome
-from sangraha.objects import Location, ObjectPage, ObjectType, StoredObject
+from sangraha.messages import ListNames, ListVersions, WriteOutcome
+from sangraha.objects import NamePage, ObjectPage, ObjectType, VersionPage
 
-__all__ = ["Catalog", "DeadLetter", "Expired", "NewObject", "Worker", "WorkerBeat"]
+__all__ = [
+    "Catalog",
+    "DeadLetter",
+    "Deleted",
+    "Entry",
+    "Expired",
+    "Located",
+    "NewObject",
+    "Swept",
+    "Worker",
+    "WorkerBeat",
+]
 
 
 class Catalog:
@@ -32,7 +53,7 @@ class Catalog:
     Every method raises CatalogUnavailable for failures that may pass, within little more than
     `timeout_seconds`; a call that writes may then have happened or not, and may be repeated.
 
-    A create older than `request_life_seconds` by the database's clock is not committed.
+    A request older than `request_life_seconds` by the database's clock is not committed.
     """
 
     def __init__(
@@ -59,19 +80,33 @@ class Catalog:
             raise CatalogUnavailable("the catalog was not reached yet")
         return self._connected
 
-    async def commit(
-        self, outcomes: Sequence[NewObject | Rejected]
-    ) -> list[WriteOutcome | Expired]:
+    async def commit(self, entries: Sequence[Entry]) -> list[WriteOutcome | Expired | Swept]:
         """Commit effects and outcomes in one transaction; what is recorded, in the order given.
 
-        A request that has an outcome keeps it, unless it is dead. A create that no database can
-        hold (U+0000 in a name) is rejected. Raises InternalFault, with the member `request_id`,
-        if a request is recorded with other content; nothing is committed then.
+        Each is judged after the effects of those before it. A request that has an outcome keeps
+        it, unless it is dead. One that no database can hold (U+0000 in a name) is rejected. Raises
+        InternalFault, with the member `request_id`, if a request is recorded with other content;
+        nothing is committed then.
         """
-        if not outcomes:
-            return []
+        while entries:
+            try:
+                async with self._database.write() as connection:
+                    return await commit_group(connection, entries, life=self._life)
+            except TargetMovedError:
+                continue
+        return []
+
+    async def buckets(self, names: Collection[str]) -> dict[str, Bucket]:
+        """Those of the buckets that there are."""
+        async with self._database.read() as connection:
+            return await live_buckets(connection, names)
+
+    async def revive_body(self, key: str) -> bool:
+        """Let a body that was swept away be put and committed after all. False while it is still
+        being removed: try again later.
+        """
         async with self._database.write() as connection:
-            return await commit_group(connection, outcomes, life=self._life)
+            return await revive(connection, key)
 
     async def outcome(self, request_id: UUID) -> WriteOutcome | None:
         """What became of the request, None if nothing is recorded."""
@@ -82,10 +117,15 @@ class Catalog:
         async with self._database.read() as connection:
             return await outcomes_of(connection, request_ids)
 
-    async def locate(self, object_ids: Sequence[UUID]) -> dict[UUID, tuple[StoredObject, Location]]:
-        """Those of the objects that are live, and where their bytes are."""
+    async def locate(self, object_ids: Sequence[UUID]) -> dict[UUID, Located | Deleted]:
+        """Where the objects are that there are, and which were deleted for good."""
         async with self._database.read() as connection:
             return await located(connection, object_ids)
+
+    async def locate_names(self, names: Sequence[NameKey]) -> dict[NameKey, Located]:
+        """Where the objects are that have these names now, or had as those versions."""
+        async with self._database.read() as connection:
+            return await located_by_name(connection, names)
 
     async def list_objects(
         self,
@@ -94,9 +134,31 @@ class Catalog:
         page: int,
         page_size: int,
     ) -> ObjectPage:
-        """A page (from 1) of the default bucket's live objects, newest first."""
+        """A page (from 1) of the default bucket's current objects, newest first."""
         async with self._database.read() as connection:
             return await page_of_objects(connection, of_type=type, page=page, page_size=page_size)
+
+    async def list_names(self, asked: ListNames) -> NamePage:
+        """A page of a bucket's names. A filtered one may have less on it than asked for, even
+        nothing, and yet not be the last.
+
+        Raises NotFound where there is no such bucket, and InvalidParameter for a cursor that is
+        none and for what no name and no metadata can have.
+        """
+        async with self._database.read() as connection:
+            return await page_of_names(connection, asked)
+
+    async def list_versions(self, asked: ListVersions) -> VersionPage:
+        """A page of the versions of a name. Raises NotFound where there is no such bucket or
+        nothing of that name, and InvalidParameter for a cursor that is none.
+        """
+        async with self._database.read() as connection:
+            return await page_of_versions(connection, asked)
+
+    async def bucket_page(self, cursor: str | None, limit: int) -> BucketPage:
+        """A page of the buckets. Raises InvalidParameter for a cursor that is none."""
+        async with self._database.read() as connection:
+            return await page_of_buckets(connection, cursor=cursor, limit=limit)
 
     async def record_dead_letter(self, letter: DeadLetter) -> None:
         """Keep the letter and mark its requests dead, those that have no outcome yet.
@@ -118,6 +180,46 @@ class Catalog:
         async with self._database.read() as connection:
             return await dead_letter.one(connection, letter_id)
 
+    async def orphans(self, keys: Collection[str]) -> set[str]:
+        """What `condemn` would take of these bodies."""
+        async with self._database.read() as connection:
+            return await condemned.orphans(connection, keys)
+
+    async def condemn(self, keys: Collection[str]) -> set[str]:
+        """Those of the bodies, found in the store and old enough, that no object and no dead letter
+        refers to: they are to be removed, and nothing is committed in them ever after.
+        """
+        async with self._database.write() as connection:
+            return await condemned.condemn(connection, keys)
+
+    async def released(
+        self, older_than_seconds: float, limit: int, after: str | None = None
+    ) -> list[str]:
+        """What `condemn_released` would take, from the body after `after`."""
+        async with self._database.read() as connection:
+            return await condemned.released(
+                connection, older_than_seconds=older_than_seconds, limit=limit, after=after
+            )
+
+    async def condemn_released(self, older_than_seconds: float, limit: int) -> list[str]:
+        """Up to `limit` of the bodies whose last object was deleted so long ago, as `condemn`."""
+        async with self._database.write() as connection:
+            return await condemned.condemn_released(
+                connection, older_than_seconds=older_than_seconds, limit=limit
+            )
+
+    async def removed(self, keys: Collection[str]) -> None:
+        """The store has removed these condemned bodies."""
+        async with self._database.write() as connection:
+            await condemned.note_removed(connection, keys)
+
+    async def purge_step(self, limit: int) -> bool:
+        """Delete up to `limit` objects of a bucket that is purged; False if there is nothing to do,
+        or others are at it.
+        """
+        async with self._database.write() as connection:
+            return await purge_step(connection, limit=limit)
+
     async def beat(self, beat: WorkerBeat) -> None:
         """Record what a worker says of itself, at the database's time."""
         async with self._database.write() as connection:
@@ -132,6 +234,16 @@ class Catalog:
         """Every worker heard of within a day; the caller decides which of them are lost."""
         async with self._database.read() as connection:
             return await worker.all_workers(connection)
+
+    async def epoch(self) -> UUID:
+        """The id that no other catalog has."""
+        async with self._database.read() as connection:
+            return await epoch_of(connection)
+
+    async def now(self) -> datetime:
+        """The database's time."""
+        async with self._database.read() as connection:
+            return await now_of(connection)
 
     async def check(self) -> None:
         """Raises CatalogUnavailable unless the database answers."""

@@ -6,7 +6,7 @@ What a value means, not where it is kept: the tables are in tables.py.
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, TypeDecorator
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, Text, TypeDecorator
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -30,6 +30,10 @@ MOMENT: Final = DateTime(timezone=True).with_variant(_NaiveMoment(), "sqlite")
 
 ROW_NUMBER: Final = BigInteger().with_variant(Integer(), "sqlite")
 """A 64-bit number that the database counts up (SQLite only counts a plain INTEGER)."""
+
+
+BYTEWISE: Final = Text(collation="C").with_variant(Text(), "sqlite")
+"""Text that is ordered by its UTF-8 bytes (as SQLite orders all text)."""
 
 
 class DatabaseClock(FunctionElement[datetime]):

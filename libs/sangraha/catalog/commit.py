@@ -1,149 +1,144 @@
 """The transaction that commits a group of requests: effects and outcomes, all or nothing.
 
-Every request, also a refused one, first claims its id in `objects`, where the primary key makes
-any other commit of the same request wait. Only then is read what earlier ones recorded, so
-whoever comes second sees it all. Refused requests then give their claim up for an outcome row.
+    hold     what the group is about: buckets, names, bodies, and the ids of its requests
+    read     that, and what earlier commits of the same requests recorded
+    judge    each request in the order given, after the effects of those before it (no I/O)
+    write    what changed
+
+Everything is held in one order everywhere, so that groups wait for each other and never deadlock.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from functools import cache
-from typing import Final
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Executable, delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from sangraha.catalog.columns import DatabaseClock
-from sangraha.catalog.lookup import among, created, padded, refused_or_dead
-from sangraha.catalog.rows import json_of, object_row, placeholder_row
-from sangraha.catalog.tables import bodies, objects, outcomes
-from sangraha.catalog.upsert import insert_for
+from sangraha.catalog import outcomes
+from sangraha.catalog.bodies import hold_bodies, retain
+from sangraha.catalog.claims import claim, give_up
+from sangraha.catalog.judgement import judged
+from sangraha.catalog.ledger import Ledger
+from sangraha.catalog.lookup import created, recorded, underway
+from sangraha.catalog.reading import ledger_of
+from sangraha.catalog.scope import Scope
 from sangraha.catalog.verdict import (
     Entry,
     Expired,
     NewObject,
+    Swept,
     check_same_content,
+    foregone,
+    operation_of,
     storable,
-    verdict,
 )
-from sangraha.catalog.versions import with_versions
-from sangraha.messages import Dead, Done, Rejected, WriteOutcome
+from sangraha.catalog.writing import write_ledger
+from sangraha.errors import InternalFault
+from sangraha.messages import (
+    CopyObject,
+    Dead,
+    DeleteBucket,
+    Done,
+    Rejected,
+    Underway,
+    WriteOutcome,
+)
 
-_GIVE_UP: Final = delete(objects).where(among(objects.c.object_id))
-_REVIVE: Final = delete(outcomes).where(among(outcomes.c.request_id), outcomes.c.state == "dead")
-
-
-@cache
-def _add_bodies(dialect: str) -> Executable:
-    # An update that changes nothing locks the row, and RETURNING tells of it too.
-    return (
-        insert_for(dialect, bodies)
-        .values(state="live", created_at=DatabaseClock())
-        .on_conflict_do_update(index_elements=[bodies.c.key], set_={"key": bodies.c.key})
-        .returning(bodies.c.key, bodies.c.id)
-    )
-
-
-@cache
-def _claim(dialect: str) -> Executable:
-    return (
-        insert_for(dialect, objects)
-        .on_conflict_do_nothing(index_elements=[objects.c.object_id])
-        .returning(objects.c.object_id, DatabaseClock())
-    )
-
-
-@cache
-def _refuse(dialect: str) -> Executable:
-    added = insert_for(dialect, outcomes).values(
-        operation="create", state="rejected", completed_at=DatabaseClock()
-    )
-    # Under the claim, only a dead outcome can be there still.
-    replaced = {name: added.excluded[name] for name in ("state", "problem", "completed_at")}
-    return added.on_conflict_do_update(index_elements=[outcomes.c.request_id], set_=replaced)
+Settled = WriteOutcome | Expired | Swept
 
 
 async def commit_group(
     connection: AsyncConnection, given: Sequence[Entry], *, life: timedelta
-) -> list[WriteOutcome | Expired]:
+) -> list[Settled]:
     """Commit the group inside the connection's transaction; outcomes in the order given.
 
-    Raises InternalFault if a request is recorded with other content.
+    Raises InternalFault if a request is recorded with other content, and TargetMovedError, after
+    which the transaction is to be begun again.
     """
     entries: dict[UUID, Entry] = {}
     for entry in given:
         entries.setdefault(entry.request_id, storable(entry))
-    # In one order everywhere: groups that share requests then wait, and never deadlock.
-    entries = {request_id: entries[request_id] for request_id in sorted(entries)}
-    entries = await with_versions(connection, entries)
+    scope = Scope(entries.values())
+    ledger = await ledger_of(connection, scope)
+    plain = {
+        request_id: new
+        for request_id, new in scope.plain.items()
+        if ledger.is_open(new.object.bucket)
+    }
+    for entry in entries.values():
+        if isinstance(entry, NewObject):
+            ledger.body_sizes[entry.location.key] = entry.body_size
+    ledger.bodies = await hold_bodies(connection, ledger.body_sizes)
+    claimed, now = await claim(connection, entries, plain, ledger.bodies)
+    made, earlier = await _recorded(connection, entries, claimed)
 
-    claimed, now = await _claim_ids(connection, entries)
-    earlier = await refused_or_dead(connection, list(entries))
-    others = [request_id for request_id in entries if request_id not in claimed]
-    recorded = await created(connection, others) if others else {}
-
-    settled = {
-        request_id: verdict(
+    settled: dict[UUID, Settled] = {}
+    for request_id, entry in entries.items():
+        outcome = foregone(
             entry,
-            recorded=recorded.get(request_id),
+            made=made.get(request_id),
             earlier=earlier.get(request_id),
             now=now,
             life=life,
         )
-        for request_id, entry in entries.items()
-    }
+        if outcome is None and request_id not in claimed:
+            raise InternalFault(
+                f"request {request_id} has a row, but no outcome", request_id=str(request_id)
+            )
+        settled[request_id] = outcome or _judged(ledger, entry, plain)
     for entry in given:
         check_same_content(entry, settled)
-    await _apply(connection, settled, claimed, earlier)
+
+    await write_ledger(connection, ledger)
+    put = {i for i in plain if i in claimed and isinstance(settled[i], Done)}
+    bodies = (ledger.bodies[plain[request_id].location.key] for request_id in put)
+    await retain(connection, {body.body_id for body in bodies if body.was_released})
+    kept = {held.object_id for held in ledger.objects.values() if held.before is None}
+    await give_up(connection, claimed - kept - put)
+    await _record(connection, entries, settled, earlier)
     return [settled[entry.request_id] for entry in given]
 
 
-async def _claim_ids(
-    connection: AsyncConnection, entries: Mapping[UUID, Entry]
-) -> tuple[set[UUID], datetime]:
-    """Insert the rows; which ids are ours by that, and the database's time."""
-    dialect = connection.dialect.name
-    sizes = {
-        entry.location.key: entry.body_size
-        for entry in entries.values()
-        if isinstance(entry, NewObject)
-    }
-    body_ids: dict[str, int] = {}
-    if sizes:
-        added = await connection.execute(
-            _add_bodies(dialect), [{"key": key, "size": sizes[key]} for key in sorted(sizes)]
-        )
-        body_ids = dict(iter(added))
-    rows = [
-        object_row(entry.object, entry.location, body_ids[entry.location.key])
-        if isinstance(entry, NewObject)
-        else placeholder_row(entry.request_id)
-        for entry in entries.values()
-    ]
-    claims = (await connection.execute(_claim(dialect), rows)).all()
-    long_ago = datetime.min.replace(tzinfo=UTC)
-    now: datetime = max((moment for _, moment in claims), default=long_ago)
-    return {request_id for request_id, _ in claims}, now
+async def _recorded(
+    connection: AsyncConnection, entries: Mapping[UUID, Entry], claimed: Collection[UUID]
+) -> tuple[dict[UUID, Done], dict[UUID, WriteOutcome]]:
+    """What requests made whose ids were there before; and the other outcomes."""
+    others = [request_id for request_id in entries if request_id not in claimed]
+    begun = [i for i, entry in entries.items() if isinstance(entry, DeleteBucket)]
+    earlier: dict[UUID, WriteOutcome] = {}
+    if begun:
+        earlier.update(await underway(connection, begun))
+    earlier.update(await recorded(connection, list(entries)))
+    return await created(connection, others) if others else {}, earlier
 
 
-async def _apply(
+def _judged(ledger: Ledger, entry: Entry, plain: Collection[UUID]) -> WriteOutcome | Swept:
+    if isinstance(entry, Rejected):
+        return entry
+    if not isinstance(entry, NewObject) or entry.request_id not in plain:
+        return judged(ledger, entry)
+    if ledger.bodies[entry.location.key].is_condemned:
+        return Swept(entry.request_id, entry.location.key)
+    return Done(request_id=entry.request_id, object=entry.object)
+
+
+async def _record(
     connection: AsyncConnection,
-    settled: Mapping[UUID, WriteOutcome | Expired],
-    claimed: set[UUID],
-    earlier: Mapping[UUID, Rejected | Dead],
+    entries: Mapping[UUID, Entry],
+    settled: Mapping[UUID, Settled],
+    earlier: Mapping[UUID, WriteOutcome],
 ) -> None:
-    """Make the rows say what was settled; nothing to do where all was created."""
-    given_up = [i for i in settled if i in claimed and not isinstance(settled[i], Done)]
-    if given_up:
-        await connection.execute(_GIVE_UP, padded(given_up))
-    refused = [
-        {"request_id": request_id, "problem": json_of(outcome.problem)}
-        for request_id, outcome in settled.items()
-        if isinstance(outcome, Rejected) and not isinstance(earlier.get(request_id), Rejected)
-    ]
-    if refused:
-        await connection.execute(_refuse(connection.dialect.name), refused)
-    revived = [i for i, outcome in settled.items() if i in earlier and isinstance(outcome, Done)]
-    if revived:
-        await connection.execute(_REVIVE, padded(revived))
+    """Record what no object says."""
+    ended: dict[UUID, tuple[str, Done | Rejected]] = {}
+    revived = []
+    for request_id, outcome in settled.items():
+        entry, before = entries[request_id], earlier.get(request_id)
+        if outcome is before:
+            continue
+        told_by_object = isinstance(entry, NewObject | CopyObject | Rejected)
+        if isinstance(outcome, Rejected) or (isinstance(outcome, Done) and not told_by_object):
+            ended[request_id] = operation_of(entry), outcome
+        elif isinstance(outcome, Done | Underway) and isinstance(before, Dead):
+            revived.append(request_id)
+    await outcomes.record(connection, ended)
+    await outcomes.revive(connection, revived)

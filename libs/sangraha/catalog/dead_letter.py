@@ -1,5 +1,9 @@
-"""Dead letters: messages that were given up, kept with the reason for an operator."""
+"""Dead letters: messages that were given up, kept with the reason for an operator.
 
+A letter pins the bodies that it names: while it is there, they are not swept.
+"""
+
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -9,9 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sangraha.broker.protocol import Fault
 from sangraha.catalog.columns import DatabaseClock
-from sangraha.catalog.lookup import created
+from sangraha.catalog.condemned import hold_letters
+from sangraha.catalog.lookup import created, underway
 from sangraha.catalog.rows import AnyRow, json_of
-from sangraha.catalog.tables import dead_letters, outcomes
+from sangraha.catalog.tables import dead_letter_bodies, dead_letters, outcomes
+from sangraha.catalog.text import is_storable
 from sangraha.catalog.upsert import insert
 from sangraha.errors import RequestDead
 
@@ -19,14 +25,16 @@ from sangraha.errors import RequestDead
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """A message that was given up. `queue` is where it came from.
 
-    `request_ids` are those known to be in it; a body that cannot be decoded names none. `body` is
-    None in lists; `body_size` is in bytes.
+    `request_ids` are those known to be in it; a body that cannot be decoded names none. `body_keys`
+    are where the bodies of its creates are in the store, or would be. `body` is None in lists;
+    `body_size` is in bytes.
     """
 
     letter_id: UUID
     message_id: str
     queue: str
     request_ids: list[UUID]
+    body_keys: list[str]
     fault: Fault
     headers: dict[str, str | int]
     body: bytes | None
@@ -35,12 +43,15 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def record(connection: AsyncConnection, letter: DeadLetter) -> None:
-    """Keep the letter and mark its requests dead, those that have no outcome yet.
+    """Keep the letter, pin its bodies, and mark its requests dead, those that have no outcome yet.
 
     A letter that is there already changes nothing: its requests may have been sent again since.
     """
+    await hold_letters(connection, shared=True)
+    fields = msgspec.structs.asdict(letter)
+    del fields["body_keys"]
     row = {
-        **msgspec.structs.asdict(letter),
+        **fields,
         "message_id": _storable(letter.message_id),
         "queue": _storable(letter.queue),
         "request_ids": json_of(letter.request_ids),
@@ -53,15 +64,30 @@ async def record(connection: AsyncConnection, letter: DeadLetter) -> None:
         .on_conflict_do_nothing(index_elements=[dead_letters.c.letter_id])
         .returning(dead_letters.c.letter_id)
     )
-    if added.first() is None or not letter.request_ids:
+    if added.first() is None:
         return
+    pins = [
+        {"key": key, "letter_id": letter.letter_id}
+        for key in sorted({*letter.body_keys})
+        if is_storable(key)
+    ]
+    if pins:
+        await connection.execute(dead_letter_bodies.insert(), pins)
+    if letter.request_ids:
+        await _mark_dead(connection, letter)
+
+
+async def _mark_dead(connection: AsyncConnection, letter: DeadLetter) -> None:
     request_ids = sorted(set(letter.request_ids))
-    done = await created(connection, request_ids)
+    settled = {
+        *await created(connection, request_ids),
+        *await underway(connection, request_ids),
+    }
     problem = json_of(RequestDead(letter_id=str(letter.letter_id)).problem())
     dead = [
         {"request_id": request_id, "problem": problem}
         for request_id in request_ids
-        if request_id not in done
+        if request_id not in settled
     ]
     if dead:
         await connection.execute(
@@ -88,21 +114,37 @@ async def newest(
         statement = statement.where(
             position < there.where(dead_letters.c.letter_id == before).scalar_subquery()
         )
-    return [_letter_of(row) for row in await connection.execute(statement)]
+    rows = (await connection.execute(statement)).all()
+    keys = await _body_keys(connection, [row.letter_id for row in rows])
+    return [_letter_of(row, keys.get(row.letter_id, [])) for row in rows]
 
 
 async def one(connection: AsyncConnection, letter_id: UUID) -> DeadLetter | None:
     """The letter with its body, or None."""
     statement = select(dead_letters).where(dead_letters.c.letter_id == letter_id)
     row = (await connection.execute(statement)).first()
-    return None if row is None else _letter_of(row)
+    if row is None:
+        return None
+    keys = await _body_keys(connection, [letter_id])
+    return _letter_of(row, keys.get(letter_id, []))
 
 
-def _letter_of(row: AnyRow) -> DeadLetter:
+async def _body_keys(
+    connection: AsyncConnection, letter_ids: Collection[UUID]
+) -> dict[UUID, list[str]]:
+    found: dict[UUID, list[str]] = {}
+    pins = dead_letter_bodies.c
+    statement = select(pins.letter_id, pins.key).where(pins.letter_id.in_(letter_ids))
+    for letter_id, key in await connection.execute(statement.order_by(pins.key)):
+        found.setdefault(letter_id, []).append(key)
+    return found
+
+
+def _letter_of(row: AnyRow, body_keys: list[str]) -> DeadLetter:
     fields = dict(row._mapping)
     fields["request_ids"] = [UUID(text) for text in fields["request_ids"]]
     fields["fault"] = msgspec.convert(fields["fault"], Fault)
-    return DeadLetter(**fields)
+    return DeadLetter(**fields, body_keys=body_keys)
 
 
 def _storable(text: str) -> str:

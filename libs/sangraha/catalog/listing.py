@@ -2,23 +2,24 @@
 
 from typing import Final
 
-from sqlalchemy import bindparam, func, literal_column, select
+from sqlalchemy import ColumnElement, bindparam, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sangraha.buckets import DEFAULT_BUCKET
 from sangraha.catalog.rows import OBJECT_COLUMNS, object_of
 from sangraha.catalog.tables import objects
-from sangraha.objects import DEFAULT_BUCKET, ObjectPage, ObjectType
+from sangraha.objects import ObjectPage, ObjectType
 
-# Literals, not parameters: only then may the database use the indexes of live rows.
-_LIVE: Final = (
+# Literally as in the indexes of current objects: only then may the database use them.
+_CURRENT: Final[tuple[ColumnElement[bool], ...]] = (
     objects.c.bucket == bindparam("bucket", DEFAULT_BUCKET),
-    objects.c.state == literal_column("'live'"),
+    literal_column("objects.is_current AND objects.state = 'live'"),
 )
 _OF_TYPE: Final = objects.c.type == bindparam("type")
-_COUNT: Final = select(func.count()).select_from(objects).where(*_LIVE)
+_COUNT: Final = select(func.count()).select_from(objects).where(*_CURRENT)
 _PAGE: Final = (
     select(*OBJECT_COLUMNS)
-    .where(*_LIVE)
+    .where(*_CURRENT)
     .order_by(objects.c.object_id.desc())
     .limit(bindparam("limit"))
     .offset(bindparam("offset"))

@@ -1,4 +1,4 @@
-"""Reading by id: outcomes of requests, objects and where their bytes are."""
+"""Reading by the id of a request: what became of it."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -7,16 +7,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Uuid, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from sangraha.catalog.rows import (
-    LOCATION_COLUMNS,
-    OBJECT_COLUMNS,
-    location_of,
-    object_of,
-    outcome_of,
-)
-from sangraha.catalog.tables import bodies, objects, outcomes
-from sangraha.messages import Dead, Done, Rejected, WriteOutcome
-from sangraha.objects import Location, StoredObject
+from sangraha.catalog.rows import OBJECT_COLUMNS, object_of, outcome_of
+from sangraha.catalog.tables import objects, outcomes, purges
+from sangraha.messages import Dead, Done, Rejected, Underway, WriteOutcome
 
 
 def among(column: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -36,31 +29,46 @@ def padded(ids: Sequence[UUID]) -> dict[str, list[UUID]]:
     return {"ids": [*ids, *[ids[-1]] * (size - len(ids))]}
 
 
-OBJECTS: Final = select(*OBJECT_COLUMNS).where(among(objects.c.object_id))
-OUTCOMES: Final = select(outcomes.c.request_id, outcomes.c.state, outcomes.c.problem).where(
-    among(outcomes.c.request_id)
+# Only what was ever an object is in a body: a marker has the id of a request that made none.
+OBJECTS: Final = select(*OBJECT_COLUMNS, objects.c.replaced).where(
+    among(objects.c.object_id), objects.c.body_id.is_not(None)
 )
-LOCATED: Final = (
-    select(*OBJECT_COLUMNS, *LOCATION_COLUMNS)
-    .join_from(objects, bodies, objects.c.body_id == bodies.c.id)
-    .where(among(objects.c.object_id), objects.c.state == "live")
+OUTCOMES: Final = select(
+    outcomes.c.request_id, outcomes.c.state, outcomes.c.problem, outcomes.c.result
+).where(among(outcomes.c.request_id))
+PURGES: Final = select(purges.c.request_id, purges.c.done, purges.c.total).where(
+    among(purges.c.request_id)
 )
 
 
-async def created(
-    connection: AsyncConnection, request_ids: Sequence[UUID]
-) -> dict[UUID, StoredObject]:
-    """The objects these requests made, deleted ones included."""
+async def created(connection: AsyncConnection, request_ids: Sequence[UUID]) -> dict[UUID, Done]:
+    """The outcomes of those requests that made an object, deleted ones included."""
     rows = await connection.execute(OBJECTS, padded(request_ids))
-    return {stored.object_id: stored for stored in map(object_of, rows)}
+    return {
+        row.object_id: Done(
+            request_id=row.object_id, object=object_of(row), replaced=bool(row.replaced)
+        )
+        for row in rows
+    }
 
 
-async def refused_or_dead(
+async def recorded(
     connection: AsyncConnection, request_ids: Sequence[UUID]
-) -> dict[UUID, Rejected | Dead]:
+) -> dict[UUID, Done | Rejected | Dead]:
     """The outcomes of these requests that have rows of their own."""
     rows = await connection.execute(OUTCOMES, padded(request_ids))
     return {outcome.request_id: outcome for outcome in map(outcome_of, rows)}
+
+
+async def underway(
+    connection: AsyncConnection, request_ids: Sequence[UUID]
+) -> dict[UUID, Underway]:
+    """How far those of the requests are that go on in the background."""
+    rows = await connection.execute(PURGES, padded(request_ids))
+    return {
+        request_id: Underway(request_id=request_id, done=done, total=total)
+        for request_id, done, total in rows
+    }
 
 
 async def outcomes_of(
@@ -68,19 +76,11 @@ async def outcomes_of(
 ) -> dict[UUID, WriteOutcome]:
     """What is recorded of these requests.
 
-    Outcomes are read before objects, and an object counts more: a dead request that is being
-    done meanwhile is seen as dead or as done, never as neither.
+    What comes later is read later, and counts more: a request that is being done meanwhile is
+    seen before or after that, and never as unknown.
     """
     found: dict[UUID, WriteOutcome] = {}
-    found.update(await refused_or_dead(connection, request_ids))
-    for request_id, stored in (await created(connection, request_ids)).items():
-        found[request_id] = Done(request_id=request_id, object=stored)
+    found.update(await underway(connection, request_ids))
+    found.update(await recorded(connection, request_ids))
+    found.update(await created(connection, request_ids))
     return found
-
-
-async def located(
-    connection: AsyncConnection, object_ids: Sequence[UUID]
-) -> dict[UUID, tuple[StoredObject, Location]]:
-    """The live ones of these objects, and where their bytes are."""
-    rows = await connection.execute(LOCATED, padded(object_ids))
-    return {row.object_id: (object_of(row), location_of(row)) for row in rows}

@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -18,10 +19,12 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    false,
     text,
+    true,
 )
 
-from sangraha.catalog.columns import MOMENT, ROW_NUMBER
+from sangraha.catalog.columns import BYTEWISE, MOMENT, ROW_NUMBER
 
 metadata: Final = MetaData(
     naming_convention={
@@ -32,25 +35,59 @@ metadata: Final = MetaData(
     }
 )
 
+catalog_identity: Final = Table(
+    "catalog_identity",
+    metadata,
+    Column("epoch", Uuid, primary_key=True),
+)
+
 buckets: Final = Table(
     "buckets",
     metadata,
     Column("name", Text, primary_key=True),
     Column("created_at", MOMENT, nullable=False),
+    Column("state", Text, nullable=False, server_default="live"),
+    Column("revision", Integer, nullable=False, server_default="1"),
+    Column("allowed_types", JSON, nullable=False, server_default="[]"),
+    Column("max_object_bytes", BigInteger),
+    Column("versions_to_keep", Integer),
+    Column("default_metadata", JSON, nullable=False, server_default="{}"),
+    Column("name_cache_seconds", Integer, nullable=False, server_default="0"),
+    Column("id_cache_seconds", Integer, nullable=False, server_default="3600"),
 )
+"""`state` is live, purging (nothing may be written) or deleted (may be made again)."""
 
+IS_RELEASED: Final = text("released_at IS NOT NULL AND condemned_at IS NULL")
+
+# Live until it is condemned; whoever commits or condemns holds its row's lock.
 bodies: Final = Table(
     "bodies",
     metadata,
     Column("id", ROW_NUMBER, primary_key=True),
-    Column("key", Text, nullable=False, unique=True),
+    Column("key", BYTEWISE, nullable=False, unique=True),
     Column("state", Text, CheckConstraint("state IN ('live')", name="state"), nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("created_at", MOMENT, nullable=False),
+    Column("released_at", MOMENT),
+    Column("condemned_at", MOMENT),
+    Column("removed_at", MOMENT),
+    Index(
+        "bodies_released",
+        "released_at",
+        postgresql_where=IS_RELEASED,
+        sqlite_where=IS_RELEASED,
+    ),
 )
+"""`released_at` is when the last object in it was deleted, `condemned_at` when the sweep decided to
+remove it (nothing may be committed in it from then on), `removed_at` when the store had.
+"""
 
 IS_LIVE: Final = text("state = 'live'")
 IS_NAMED: Final = text("name IS NOT NULL")
+IS_CURRENT: Final = text("is_current AND state = 'live'")
+IS_LISTED: Final = text("is_current AND state = 'live' AND name IS NOT NULL")
+IS_TOP: Final = text("is_current AND name IS NOT NULL")
+IS_STANDING: Final = text("(state = 'live' OR is_marker) AND name IS NOT NULL")
 
 # bucket is no foreign key: every commit would take and mark a lock on the one row of `default`.
 # JSON, not JSONB: JSONB refuses U+0000 and forgets the order of keys.
@@ -60,12 +97,13 @@ objects: Final = Table(
     Column("object_id", Uuid, primary_key=True),
     Column("request_id", Uuid, nullable=False),
     Column("bucket", Text, nullable=False),
-    Column("name", Text),
+    Column("name", BYTEWISE),
     Column("file_name", Text),
     Column("version", Integer, nullable=False),
     Column("type", Text, nullable=False),
     Column("content_type", Text, nullable=False),
     Column("declared_content_type", Text),
+    Column("content_encoding", Text),
     Column("size", BigInteger, nullable=False),
     Column("sha256", Text, nullable=False),
     Column("metadata", JSON, nullable=False),
@@ -77,14 +115,24 @@ objects: Final = Table(
         "state", Text, CheckConstraint("state IN ('live', 'deleted')", name="state"), nullable=False
     ),
     Column("created_at", MOMENT, nullable=False),
-    Index("objects_newest", "bucket", "object_id", postgresql_where=IS_LIVE, sqlite_where=IS_LIVE),
+    Column("is_current", Boolean, nullable=False, server_default=true()),
+    Column("is_marker", Boolean, nullable=False, server_default=false()),
+    Column("rank", Integer, nullable=False, server_default="1"),
+    Column("replaced", Boolean, nullable=False, server_default=false()),
+    Index(
+        "objects_newest",
+        "bucket",
+        "object_id",
+        postgresql_where=IS_CURRENT,
+        sqlite_where=IS_CURRENT,
+    ),
     Index(
         "objects_newest_of_type",
         "bucket",
         "type",
         "object_id",
-        postgresql_where=IS_LIVE,
-        sqlite_where=IS_LIVE,
+        postgresql_where=IS_CURRENT,
+        sqlite_where=IS_CURRENT,
     ),
     Index(
         "objects_versions",
@@ -95,7 +143,41 @@ objects: Final = Table(
         postgresql_where=IS_NAMED,
         sqlite_where=IS_NAMED,
     ),
+    Index(
+        "objects_current",
+        "bucket",
+        "name",
+        unique=True,
+        postgresql_where=IS_TOP,
+        sqlite_where=IS_TOP,
+    ),
+    Index(
+        "objects_standing",
+        "bucket",
+        "name",
+        "rank",
+        "version",
+        postgresql_where=IS_STANDING,
+        sqlite_where=IS_STANDING,
+    ),
+    Index("objects_listed", "bucket", "name", postgresql_where=IS_LISTED, sqlite_where=IS_LISTED),
+    Index("objects_in_body", "body_id", postgresql_where=IS_LIVE, sqlite_where=IS_LIVE),
 )
+"""`is_current` is true for every object without a name, and for one row of each name: the one on
+top, by `rank` and then `version`. `is_marker` says that the name was deleted by this row; its
+state is deleted, and its id that of the request.
+"""
+
+purges: Final = Table(
+    "purges",
+    metadata,
+    Column("request_id", Uuid, primary_key=True),
+    Column("bucket", Text, nullable=False),
+    Column("done", BigInteger, nullable=False),
+    Column("total", BigInteger, nullable=False),
+    Column("begun_at", MOMENT, nullable=False),
+)
+"""Buckets that are being emptied; a row goes when its request's outcome is there."""
 
 outcomes: Final = Table(
     "outcomes",
@@ -109,6 +191,7 @@ outcomes: Final = Table(
         nullable=False,
     ),
     Column("problem", JSON(none_as_null=True)),
+    Column("result", JSON(none_as_null=True)),
     Column("completed_at", MOMENT, nullable=False),
 )
 
@@ -126,6 +209,15 @@ dead_letters: Final = Table(
     Column("recorded_at", MOMENT, nullable=False),
     Index("dead_letters_newest", "recorded_at", "letter_id"),
 )
+
+dead_letter_bodies: Final = Table(
+    "dead_letter_bodies",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("letter_id", Uuid, primary_key=True),
+    Index("dead_letter_bodies_of_letter", "letter_id"),
+)
+"""The bodies that dead letters name: a redrive may commit them, so they are not swept."""
 
 workers: Final = Table(
     "workers",

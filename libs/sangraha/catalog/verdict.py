@@ -1,4 +1,4 @@
-"""What each request of a group comes to, once the database said what is there. No I/O."""
+"""Requests as they come to be committed, and what is known of one before it is judged. No I/O."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -8,16 +8,33 @@ import msgspec
 
 from sangraha.errors import InternalFault, InvalidParameter
 from sangraha.ids import made_at
-from sangraha.messages import Dead, Done, Rejected, WriteOutcome
+from sangraha.messages import (
+    Change,
+    CopyObject,
+    CreateBucket,
+    Dead,
+    DeleteBucket,
+    DeleteName,
+    Done,
+    MoveObject,
+    PatchBucket,
+    Precondition,
+    Rejected,
+    WriteOutcome,
+)
 from sangraha.objects import Location, StoredObject
 
 
 class NewObject(msgspec.Struct, frozen=True):
-    """A create to be committed. `body_size` is that of the whole body its location is in."""
+    """A create to be committed. `body_size` is that of the whole body its location is in.
+
+    The object's version is given by the commit.
+    """
 
     object: StoredObject
     location: Location
     body_size: int
+    precondition: Precondition | None = None
 
     @property
     def request_id(self) -> UUID:
@@ -34,7 +51,14 @@ class Expired(msgspec.Struct, frozen=True):
     request_id: UUID
 
 
-Entry = NewObject | Rejected
+class Swept(msgspec.Struct, frozen=True):
+    """The body at `key` is being removed, or was: the request was not committed."""
+
+    request_id: UUID
+    key: str
+
+
+Entry = NewObject | Rejected | Change
 
 
 def storable(entry: Entry) -> Entry:
@@ -42,46 +66,51 @@ def storable(entry: Entry) -> Entry:
 
     Raises ValueError for a create whose object has another id than the request.
     """
-    if isinstance(entry, Rejected):
-        return entry
-    stored = entry.object
-    if stored.object_id != stored.request_id:
-        raise ValueError(f"object {stored.object_id} of request {stored.request_id}")
-    texts = (stored.name, stored.file_name, stored.content_type, stored.declared_content_type)
-    if not any("\0" in text for text in texts if text is not None):
+    if isinstance(entry, NewObject) and entry.object.object_id != entry.object.request_id:
+        raise ValueError(f"object {entry.object.object_id} of request {entry.object.request_id}")
+    if not any("\0" in text for text in _texts(entry) if text is not None):
         return entry
     refusal = InvalidParameter("a name or content type contains the character U+0000")
     return Rejected(request_id=entry.request_id, problem=refusal.problem())
 
 
-def verdict(
+def operation_of(entry: Entry) -> str:
+    """What the request is for, as outcomes name it; one that was refused says create."""
+    if isinstance(entry, NewObject | Rejected):
+        return "create"
+    return str(entry.__struct_config__.tag)
+
+
+def foregone(
     entry: Entry,
     *,
-    recorded: StoredObject | None,
-    earlier: Rejected | Dead | None,
+    made: Done | None,
+    earlier: WriteOutcome | None,
     now: datetime,
     life: timedelta,
-) -> WriteOutcome | Expired:
-    """What the request comes to.
+) -> WriteOutcome | Expired | None:
+    """What the request comes to whatever is in the catalog; None where it has to be judged.
 
-    `recorded` is the object that another commit made for it, `earlier` the outcome it has. A dead
-    one may still be done, at any age: its letter keeps its body from being swept.
+    `made` is what another commit of it made, `earlier` the other outcome it has. A dead one may
+    still be done, at any age: its letter keeps its body from being swept.
     """
-    if recorded is not None:
-        return Done(request_id=entry.request_id, object=recorded)
-    if isinstance(earlier, Rejected):
+    if made is not None:
+        return made
+    if earlier is not None and not isinstance(earlier, Dead):
         return earlier
     if isinstance(entry, Rejected):
         return entry
     if earlier is None and made_at(entry.request_id) + life < now:
         return Expired(entry.request_id)
-    return Done(request_id=entry.request_id, object=entry.object)
+    return None
 
 
-def check_same_content(entry: Entry, settled: Mapping[UUID, WriteOutcome | Expired]) -> None:
+def check_same_content(
+    entry: Entry, settled: Mapping[UUID, WriteOutcome | Expired | Swept]
+) -> None:
     """Raises InternalFault if the request is recorded with another content than it has now."""
     outcome = settled[entry.request_id]
-    if not isinstance(entry, NewObject) or not isinstance(outcome, Done):
+    if not isinstance(entry, NewObject) or not isinstance(outcome, Done) or outcome.object is None:
         return
     if entry.object.sha256 != outcome.object.sha256:
         raise InternalFault(
@@ -89,3 +118,21 @@ def check_same_content(entry: Entry, settled: Mapping[UUID, WriteOutcome | Expir
             f" but is recorded with {outcome.object.sha256}",
             request_id=str(entry.request_id),
         )
+
+
+def _texts(entry: Entry) -> tuple[str | None, ...]:
+    match entry:
+        case NewObject(object=new):
+            return (
+                new.bucket,
+                new.name,
+                new.file_name,
+                new.content_type,
+                new.declared_content_type,
+                new.content_encoding,
+            )
+        case DeleteName() | CopyObject() | MoveObject():
+            return (entry.bucket, entry.name)
+        case CreateBucket() | PatchBucket() | DeleteBucket():
+            return (entry.bucket,)
+    return ()

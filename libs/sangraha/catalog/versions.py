@@ -1,45 +1,94 @@
-"""Which version of its name a new object is: counted up for each name in each bucket."""
+"""The versions of one name: which is on top, and where a new one goes. No I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Final
-from uuid import UUID
 
-import msgspec
-from sqlalchemy import bindparam, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sangraha.catalog.held import Held
 
-from sangraha.catalog.tables import objects
-from sangraha.catalog.verdict import Entry, NewObject
-
-_LATEST: Final = select(func.coalesce(func.max(objects.c.version), 0)).where(
-    objects.c.bucket == bindparam("bucket"), objects.c.name == bindparam("name")
-)
-_HOLD: Final = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("name"), 0)))
+LATE: Final = timedelta(seconds=2)
+"""A write older than the current version by more has waited in a queue: it goes underneath."""
 
 
-async def with_versions(
-    connection: AsyncConnection, entries: Mapping[UUID, Entry]
-) -> dict[UUID, Entry]:
-    """The entries, those with a name with its next version.
+class Versions:
+    """What is known of a name's versions: at least the current one, and whatever may become it.
 
-    Holds the names until the transaction ends, so that no other commit counts the same version.
+    `last` is the highest number any of them ever had, `floors` the highest rank among those that
+    are as old as a given time or older.
+
+    The current one is always the first by rank and then number of those that stand.
     """
-    last: dict[tuple[str, str], int] = {}
-    for bucket, name in sorted({named for named in map(_name_of, entries.values()) if named}):
-        if connection.dialect.name == "postgresql":
-            await connection.execute(_HOLD, {"name": f"{bucket}/{name}"})
-        found = await connection.execute(_LATEST, {"bucket": bucket, "name": name})
-        last[bucket, name] = found.scalar_one()
-    versioned = dict(entries)
-    for request_id, entry in entries.items():
-        if isinstance(entry, NewObject) and (named := _name_of(entry)):
-            last[named] += 1
-            stored = msgspec.structs.replace(entry.object, version=last[named])
-            versioned[request_id] = msgspec.structs.replace(entry, object=stored)
-    return versioned
+
+    def __init__(self, last: int = 0) -> None:
+        self.last = last
+        self.floors: dict[datetime, int] = {}
+        self._rows: list[Held] = []
+
+    def learn(self, held: Held) -> None:
+        """Know one that was read."""
+        self._rows.append(held)
+
+    @property
+    def current(self) -> Held | None:
+        """The one on top, a marker perhaps."""
+        return next((held for held in self._rows if held.is_current), None)
+
+    @property
+    def live(self) -> Held | None:
+        """The one on top, if there is something to be found at the name."""
+        current = self.current
+        return current if current is not None and current.live else None
+
+    def put(self, held: Held, at: datetime, *, on_top: bool = False) -> bool:
+        """Add what a request made at that time: on top, unless it is late. Whether that hides a
+        live version.
+
+        `on_top` is for those that know what they replace.
+        """
+        self.last += 1
+        current, replaced = self.current, False
+        if current is None:
+            held.place(version=self.last, rank=1, is_current=True)
+        elif on_top or at >= current.stored.created_at - LATE:
+            held.place(version=self.last, rank=current.rank + 1, is_current=True)
+            replaced = current.live
+            current.is_current = False
+        else:
+            # Its number is higher, so its rank has to be lower.
+            rank = min(self._floor(at), current.rank - 1)
+            held.place(version=self.last, rank=rank, is_current=False)
+        self._rows.append(held)
+        return replaced
+
+    def settle(self) -> None:
+        """Find the one on top anew, after some may have ceased to stand."""
+        top = max(self._standing(), key=_height, default=None)
+        for held in self._rows:
+            held.is_current = held is top
+
+    def drop(self, held: Held) -> None:
+        """Forget one that goes to another name."""
+        self._rows.remove(held)
+        self.settle()
+
+    def clear(self) -> None:
+        """Take all markers away."""
+        for held in self._rows:
+            held.is_marker = False
+        self.settle()
+
+    def beyond(self, keep: int) -> list[Held]:
+        """The live versions but for the `keep` highest."""
+        live = sorted((held for held in self._rows if held.live), key=_height, reverse=True)
+        return live[keep:]
+
+    def _standing(self) -> Iterable[Held]:
+        return (held for held in self._rows if held.stands)
+
+    def _floor(self, at: datetime) -> int:
+        older = (held.rank for held in self._rows if held.stored.created_at <= at)
+        return max([self.floors[at], *older])
 
 
-def _name_of(entry: Entry) -> tuple[str, str] | None:
-    if isinstance(entry, NewObject) and entry.object.name is not None:
-        return entry.object.bucket, entry.object.name
-    return None
+def _height(held: Held) -> tuple[int, int]:
+    return held.rank, held.stored.version

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from sangraha.content_types.damage import MAX_PARTS, broken, cut_off, too_many_parts
+from sangraha.content_types.seen import Seen, Unseen
 
 NOUN: Final = "AVIF image"
 _BOX: Final = struct.Struct(">I4s")
@@ -12,21 +13,31 @@ _LARGE: Final = struct.Struct(">Q")
 _KNOWN: Final = frozenset({b"ftyp", b"meta", b"mdat", b"moov", b"free", b"skip", b"uuid", b"moof"})
 
 
-def examine(body: bytes) -> bool:
+def examine(seen: Seen) -> bool:
     """Whether this is an AVIF image or sequence. Raises DamagedContent for a damaged one."""
-    brands = _brands(body)
+    brands = _brands(seen.head)
     if not brands & {b"avif", b"avis"}:
         return False
     found: dict[bytes, memoryview] = {}
-    for name, content in _boxes(memoryview(body), stop_at_junk=True):
-        found.setdefault(name, content)
+    try:
+        for name, content in _boxes(memoryview(seen.head), seen.size, stop_at_junk=True):
+            found.setdefault(name, content)
+    except Unseen:
+        if b"meta" not in found:
+            return True
+    else:
+        _check_found(found, seen.head)
+    if b"meta" in found:
+        _check_items(found[b"meta"][4:], seen.size)
+    return True
+
+
+def _check_found(found: dict[bytes, memoryview], body: bytes) -> None:
+    """The boxes of which an image, or a sequence, is made are there."""
     if b"meta" not in found and b"moov" not in found:
         raise cut_off(NOUN)
     if body[8:12] == b"avis" and b"moov" not in found:
         raise cut_off(NOUN)
-    if b"meta" in found:
-        _check_items(found[b"meta"][4:], len(body))
-    return True
 
 
 def _brands(body: bytes) -> set[bytes]:
@@ -37,27 +48,39 @@ def _brands(body: bytes) -> set[bytes]:
     return {body[8:12], *(body[at : at + 4] for at in range(16, end, 4))}
 
 
-def _boxes(view: memoryview, *, stop_at_junk: bool) -> Iterator[tuple[bytes, memoryview]]:
-    """Every box in `view` with its content. What follows the last known box may be junk."""
+def _boxes(
+    view: memoryview, whole: int, *, stop_at_junk: bool
+) -> Iterator[tuple[bytes, memoryview]]:
+    """Every box with its content in `whole` bytes that begin with `view`.
+
+    What follows the last known box may be junk. Raises Unseen for what does not end within the
+    view.
+    """
     at = 0
     for _ in range(MAX_PARTS):
-        if at + 8 > len(view):
-            if at < len(view) and not stop_at_junk:
+        if at + 8 > whole:
+            if at < whole and not stop_at_junk:
                 raise cut_off(NOUN)
             return
+        if at + 8 > len(view):
+            raise Unseen
         size, name = _BOX.unpack_from(view, at)
         head = 8
         if size == 1:
-            if at + 16 > len(view):
+            if at + 16 > whole:
                 raise cut_off(NOUN)
+            if at + 16 > len(view):
+                raise Unseen
             (size,) = _LARGE.unpack_from(view, at + 8)
             head = 16
         elif size == 0:
-            size = len(view) - at
-        if size < head or at + size > len(view):
+            size = whole - at
+        if size < head or at + size > whole:
             if stop_at_junk and name not in _KNOWN:
                 return
             raise cut_off(NOUN) if size >= head else broken(NOUN, "a box has no valid size")
+        if at + size > len(view):
+            raise Unseen
         yield name, view[at + head : at + size]
         at += size
     raise too_many_parts(NOUN)
@@ -65,7 +88,7 @@ def _boxes(view: memoryview, *, stop_at_junk: bool) -> Iterator[tuple[bytes, mem
 
 def _check_items(meta: memoryview, file_size: int) -> None:
     """Every extent of the item location box lies within the file, or within the idat box."""
-    boxes = dict(_boxes(meta, stop_at_junk=False))
+    boxes = dict(_boxes(meta, len(meta), stop_at_junk=False))
     if b"iloc" not in boxes:
         raise broken(NOUN, "it does not say where its pixels are")
     limits = {0: file_size, 1: len(boxes.get(b"idat", b""))}

@@ -4,6 +4,7 @@ import struct
 from typing import Final
 
 from sangraha.content_types.damage import broken, cut_off
+from sangraha.content_types.seen import Seen
 
 NOUN: Final = "BMP image"
 _HEADER_SIZES: Final = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
@@ -16,11 +17,12 @@ _UNCOMPRESSED: Final = frozenset({0, 3, 6})
 _DEPTHS: Final = frozenset({1, 2, 4, 8, 16, 24, 32, 64})
 
 
-def examine(body: bytes) -> bool:
+def examine(seen: Seen) -> bool:
     """Whether this is a BMP image. Raises DamagedContent for a damaged one.
 
     "BM" alone starts many a text: it counts only with one of the known header sizes.
     """
+    body = seen.head
     if not body.startswith(b"BM") or len(body) < _FILE.size:
         return False
     _, file_size, _, _, pixels_at, header_size = _FILE.unpack_from(body)
@@ -42,6 +44,6 @@ def examine(body: bytes) -> bool:
     if header_size == 124 and body[70:74] == b"DEBM":
         profile_at, profile_size = _PROFILE.unpack_from(body, 126)
         end = max(end, 14 + profile_at + profile_size)
-    if end > len(body):
+    if end > seen.size:
         raise cut_off(NOUN)
     return True

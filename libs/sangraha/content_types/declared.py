@@ -29,12 +29,16 @@ def refine(detected: str, declared: str | None) -> str:
     suffix = _SUFFIXES.get(detected)
     if essence != detected and not (suffix and essence.endswith(suffix)):
         return detected
-    return essence + "".join(
-        f"; {name}={value if _PLAIN.fullmatch(value) else _quoted(value)}"
-        for name, value in parameters.items()
+    if suffix:
         # JSON is UTF-8 and defines no charset (RFC 8259, section 11).
-        if not (suffix and name == "charset")
-    )
+        parameters.pop("charset", None)
+    return _written(essence, parameters)
+
+
+def normalised(declared: str | None) -> str | None:
+    """The declared content type in one way of writing it; None for none and for garbage."""
+    parsed = _parse(declared or "")
+    return parsed and _written(*parsed)
 
 
 def _parse(text: str) -> tuple[str, dict[str, str]] | None:
@@ -53,6 +57,13 @@ def _parse(text: str) -> tuple[str, dict[str, str]] | None:
         parameters.setdefault(name.lower(), token or re.sub(r"\\(.)", r"\1", quoted or ""))
         at = parameter.end()
     return essence, parameters
+
+
+def _written(essence: str, parameters: dict[str, str]) -> str:
+    return essence + "".join(
+        f"; {name}={value if _PLAIN.fullmatch(value) else _quoted(value)}"
+        for name, value in parameters.items()
+    )
 
 
 def _quoted(value: str) -> str:

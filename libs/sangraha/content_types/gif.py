@@ -3,25 +3,30 @@
 from typing import Final
 
 from sangraha.content_types.damage import broken, cut_off
+from sangraha.content_types.seen import Seen
 
 NOUN: Final = "GIF image"
 _SIGNATURES: Final = (b"GIF87a", b"GIF89a")
 _EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B
+# A byte like the trailer is everywhere in the pixels: without a walk only padding may follow it.
+_END: Final = b"\0;"
+_PADDING: Final = b"\0\t\n\r "
 
 
-def examine(body: bytes) -> bool:
+def examine(seen: Seen) -> bool:
     """Whether this is a GIF image. Raises DamagedContent for a damaged one."""
-    if not body.startswith(_SIGNATURES):
+    if not seen.head.startswith(_SIGNATURES):
         return False
     try:
-        _walk(body)
+        _walk(seen.head)
     except IndexError:
-        raise cut_off(NOUN) from None
+        if seen.is_whole or not seen.tail.rstrip(_PADDING).endswith(_END):
+            raise cut_off(NOUN) from None
     return True
 
 
 def _walk(body: bytes) -> None:
-    """Step over every block; running off the end of the body is an IndexError."""
+    """Step over every block; running off the end of what is there is an IndexError."""
     at = 13 + _colours(body[10])
     has_pixels = False
     while (block := body[at]) != _TRAILER:

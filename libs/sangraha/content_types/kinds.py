@@ -16,19 +16,20 @@ from sangraha.content_types import (
     tiff,
     webp,
 )
+from sangraha.content_types.seen import Seen
 from sangraha.objects import ObjectType
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """`examine` tells whether bytes are of this kind, and raises DamagedContent where they are,
-    but not whole. `noun` is what people call it.
+    but not whole, as far as what was seen of them can tell. `noun` is what people call it.
     """
 
     type: ObjectType
     content_type: str
     noun: str
-    examine: Callable[[bytes], bool]
+    examine: Callable[[Seen], bool]
 
 
 KINDS: Final = (

@@ -10,11 +10,12 @@ from typing import Final
 from xml.parsers import expat
 
 from sangraha.content_types.damage import broken, cut_off
+from sangraha.content_types.seen import Seen
 
 NOUN: Final = "SVG image"
 _ROOTS: Final = frozenset({"http://www.w3.org/2000/svg svg", "svg"})
 _BOM: Final = b"\xef\xbb\xbf"
-_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
+_UTF_16: Final = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 _SPACE: Final = b" \t\r\n"
 _PIECE: Final = 256 * 1024
 _MAX_DEPTH: Final = 1_000
@@ -32,6 +33,10 @@ _ONE_BYTE: Final = frozenset(
     }
 )
 _SVG: Final = re.compile(rb"<(?:[\w.-]{1,64}:)?svg(?![\w.:-])")
+# What may follow the closing tag: space, comments and processing instructions.
+_END: Final = re.compile(
+    rb"</(?:[\w.-]{1,64}:)?svg\s*>(?:\s|<!--(?:(?!--).)*-->|<\?(?:(?!\?>).)*\?>)*\Z", re.DOTALL
+)
 _DECLARATION: Final = re.compile(rb"<!(?:ENTITY|ATTLIST)")
 # Drawing programs name their namespaces by entities: plain text, which cannot name another.
 _PLAIN_ENTITY: Final = re.compile(
@@ -50,19 +55,29 @@ _ENDS_EARLY: Final = frozenset(
 )
 
 
-def examine(body: bytes) -> bool:
+def examine(seen: Seen) -> bool:
     """Whether this is an SVG image. Raises DamagedContent for a damaged one.
 
     Any root of the SVG namespace counts, and one without a namespace, because SVG 1.1's document
     type gives it one. HTML or other XML that contains an image is not SVG.
+
+    Where only the ends are seen, the root must start in the head, and the tail must close one.
     """
-    document = _as_utf8(body)
+    document = _as_utf8(seen.head)
     if document is None:
         return False
     if not _is_harmless(document):
         return _refuse_svg(document, "it declares entities or attributes, which are not accepted")
     if document.count(b"<") > _MAX_TAGS:
         return _refuse_svg(document, f"it has more than {_MAX_TAGS:,} tags")
+    is_svg, ends_early = _parse(document)
+    if is_svg and ends_early and (seen.is_whole or not _END.search(_tail_as_utf8(seen))):
+        raise cut_off(NOUN)
+    return is_svg
+
+
+def _parse(document: bytes) -> tuple[bool, bool]:
+    """Whether the root is that of an image, and whether the document ends before it does."""
     outline = _Outline()
     parser = expat.ParserCreate("utf-8", " ")
     parser.StartElementHandler = outline.start
@@ -74,19 +89,18 @@ def examine(body: bytes) -> bool:
         for at in range(0, len(document), size):
             parser.Parse(document[at : at + size], False)
             if outline.root is not None and outline.root not in _ROOTS:
-                return False
+                return False, False
         parser.Parse(b"", True)
     except expat.ExpatError as error:
         ends_early = error.code in _ENDS_EARLY
-        if outline.root in _ROOTS:
-            if ends_early:
-                raise cut_off(NOUN) from None
+        if outline.root is None:
+            start = _SVG.match(document, max(parser.ErrorByteIndex, 0))
+            return ends_early and start is not None, ends_early
+        if outline.root in _ROOTS and not ends_early:
             why = f"{expat.ErrorString(error.code)} in line {error.lineno:,}"
             raise broken(NOUN, why) from None
-        if not outline.root and ends_early and _SVG.match(document, max(parser.ErrorByteIndex, 0)):
-            raise cut_off(NOUN) from None
-        return False
-    return outline.root in _ROOTS
+        return outline.root in _ROOTS, ends_early
+    return outline.root in _ROOTS, False
 
 
 class _Outline:
@@ -119,7 +133,7 @@ def _as_utf8(body: bytes) -> bytes | None:
 
     Only in one known encoding can declarations be seen before the document is parsed.
     """
-    if body.startswith(_UTF_16):
+    if body[:2] in _UTF_16:
         document = body.decode("utf-16", "replace").encode()
     else:
         document = body.removeprefix(_BOM)
@@ -130,6 +144,13 @@ def _as_utf8(body: bytes) -> bytes | None:
         elif name != "utf-8":
             return None
     return document if document.lstrip(_SPACE).startswith(b"<") else None
+
+
+def _tail_as_utf8(seen: Seen) -> bytes:
+    encoding = _UTF_16.get(seen.head[:2])
+    if encoding is None:
+        return seen.tail
+    return seen.tail[(seen.size - len(seen.tail)) % 2 :].decode(encoding, "replace").encode()
 
 
 def _is_harmless(document: bytes) -> bool:

@@ -4,10 +4,11 @@ Camera raw files that are TIFFs inside (DNG, NEF) are taken for what their struc
 """
 
 import struct
-from collections.abc import Iterator
-from typing import Any, Final
+from contextlib import suppress
+from typing import Final
 
 from sangraha.content_types.damage import broken, cut_off
+from sangraha.content_types.seen import Seen, Unseen
 
 NOUN: Final = "TIFF image"
 MAX_DIRECTORIES: Final = 10_000
@@ -30,11 +31,12 @@ _SUBDIRECTORIES: Final = (330, 34665, 34853)
 _Entry = tuple[int, int, bytes]
 
 
-def examine(body: bytes) -> bool:
+def examine(seen: Seen) -> bool:
     """Whether this is a TIFF image. Raises DamagedContent for a damaged one."""
-    if body[:4] not in _SIGNATURES:
+    signature = seen.head[:4]
+    if signature not in _SIGNATURES:
         return False
-    _Tiff(body, *_SIGNATURES[body[:4]]).check()
+    _Tiff(seen, *_SIGNATURES[signature]).check()
     return True
 
 
@@ -43,10 +45,10 @@ class _Tiff:
     they cannot be longer than it: this bounds what a hostile one can make us read.
     """
 
-    def __init__(self, body: bytes, order: str, big: int) -> None:
-        self._body = body
+    def __init__(self, seen: Seen, order: str, big: int) -> None:
+        self._seen = seen
         self._order = order
-        self._unread = len(body)
+        self._unread = seen.size
         self._offset = struct.Struct(order + "IQ"[big])
         self._count = struct.Struct(order + "HQ"[big])
         self._entry = struct.Struct(order + ("HHI4s", "HHQ8s")[big])
@@ -55,22 +57,23 @@ class _Tiff:
     def check(self) -> None:
         at = self._number(self._offset, self._first_at)
         pages, others = [at], list[int]()
-        seen = set[int]()
+        visited = set[int]()
         while pages or others:
             is_page = bool(pages)
             at = (pages or others).pop()
-            if at in seen:
+            if at in visited:
                 if is_page:
                     raise broken(NOUN, "its directories form a loop")
                 continue
-            seen.add(at)
-            if len(seen) > MAX_DIRECTORIES:
+            visited.add(at)
+            if len(visited) > MAX_DIRECTORIES:
                 raise broken(NOUN, f"it has more than {MAX_DIRECTORIES:,} directories")
-            entries, following = self._directory(at)
-            if following and is_page:
-                pages.append(following)
-            others += [sub for tag in _SUBDIRECTORIES for sub in self._values(entries.get(tag))]
-            self._check_pixels(entries, is_page)
+            with suppress(Unseen):
+                entries, following = self._directory(at)
+                if following and is_page:
+                    pages.append(following)
+                self._check_pixels(entries, is_page)
+                others += [sub for tag in _SUBDIRECTORIES for sub in self._values(entries.get(tag))]
 
     def _check_pixels(self, entries: dict[int, _Entry], is_page: bool) -> None:
         has_pixels = False
@@ -80,7 +83,7 @@ class _Tiff:
             offsets, counts = (self._values(entries.get(tag)) for tag in (offsets_tag, counts_tag))
             if not offsets or len(offsets) != len(counts):
                 raise broken(NOUN, "it does not say how long its pixels are")
-            if max(map(int.__add__, offsets, counts)) > len(self._body):
+            if max(map(int.__add__, offsets, counts)) > self._seen.size:
                 raise cut_off(NOUN)
             has_pixels = True
         if not is_page:
@@ -100,18 +103,14 @@ class _Tiff:
         if not count:
             raise broken(NOUN, "one of its directories is empty")
         size = count * self._entry.size
-        self._read(at, size)
         entries = {}
-        for tag, kind, values, raw in self._entries(at, size):
+        for tag, kind, values, raw in self._entry.iter_unpack(self._read(at, size)):
             if (_TYPE_SIZES.get(kind, 0) * values) > len(raw):
                 (elsewhere,) = self._offset.unpack(raw)
-                if elsewhere + _TYPE_SIZES[kind] * values > len(self._body):
+                if elsewhere + _TYPE_SIZES[kind] * values > self._seen.size:
                     raise cut_off(NOUN)
             entries[tag] = (kind, values, raw)
         return entries, self._number(self._offset, at + size)
-
-    def _entries(self, at: int, size: int) -> Iterator[tuple[Any, ...]]:
-        return self._entry.iter_unpack(memoryview(self._body)[at : at + size])
 
     def _values(self, entry: _Entry | None) -> tuple[int, ...]:
         """The integers of an entry; none where there is no entry or they are no integers."""
@@ -123,16 +122,16 @@ class _Tiff:
         if size <= len(raw):
             return struct.unpack_from(form, raw)
         (at,) = self._offset.unpack(raw)
-        self._read(at, size)
-        return struct.unpack_from(form, self._body, at)
+        return struct.unpack(form, self._read(at, size))
 
     def _number(self, form: struct.Struct, at: int) -> int:
-        self._read(at, form.size)
-        return int(form.unpack_from(self._body, at)[0])
+        return int(form.unpack(self._read(at, form.size))[0])
 
-    def _read(self, at: int, size: int) -> None:
-        if at + size > len(self._body):
+    def _read(self, at: int, size: int) -> bytes:
+        """Raises Unseen for what is in the file but not at hand."""
+        if at + size > self._seen.size:
             raise cut_off(NOUN)
         self._unread -= size
         if self._unread < 0:
             raise broken(NOUN, "its directories overlap")
+        return self._seen.at(at, size)

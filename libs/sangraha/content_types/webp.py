@@ -4,18 +4,20 @@ import struct
 from typing import Final
 
 from sangraha.content_types.damage import MAX_PARTS, broken, cut_off, too_many_parts
+from sangraha.content_types.seen import Seen
 
 NOUN: Final = "WebP image"
 _CHUNK: Final = struct.Struct("<4sI")
 _PIXELS: Final = frozenset({b"VP8 ", b"VP8L", b"ANMF"})
 
 
-def examine(body: bytes) -> bool:
+def examine(seen: Seen) -> bool:
     """Whether this is a WebP image. Raises DamagedContent for a damaged one."""
+    body = seen.head
     if not (body.startswith(b"RIFF") and body[8:12] == b"WEBP"):
         return False
     end = 8 + _CHUNK.unpack_from(body)[1]
-    if end > len(body):
+    if end > seen.size:
         raise cut_off(NOUN)
     at = 12
     has_pixels = False
@@ -23,6 +25,8 @@ def examine(body: bytes) -> bool:
         if at + 8 > end:
             if not has_pixels:
                 raise broken(NOUN, "it has no pixels")
+            return True
+        if at + 8 > len(body):
             return True
         name, length = _CHUNK.unpack_from(body, at)
         at += 8 + length

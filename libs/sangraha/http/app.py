@@ -1,40 +1,46 @@
 """The FastAPI application of one service, or of all of them in one process."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any, Protocol
 
 import msgspec
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
+from starlette.responses import Response
 
 import sangraha
-from sangraha.errors import Problem
+from sangraha.http.cors import CorsMiddleware
 from sangraha.http.exchange import ExchangeMiddleware
-from sangraha.http.health import Check, Health, health_router
-from sangraha.http.problem_pages import problem_pages_router
+from sangraha.http.faults import FaultMiddleware
+from sangraha.http.health import Check, Health, install_health
+from sangraha.http.names import NamedPathMiddleware
+from sangraha.http.openapi import PROBLEM, openapi_document
+from sangraha.http.problem_pages import install_problem_pages
 from sangraha.http.problems import install_problems
 from sangraha.http.routes import Service as ServiceName
 from sangraha.http.routes import routes_of
+from sangraha.http.schemas import json_of
 from sangraha.metrics import Metrics
-from sangraha.objects import ObjectPage, StoredObject
 
-PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-PAGE = {"application/json": {"schema": {"$ref": "#/components/schemas/ObjectPage"}}}
-OBJECT = {"application/json": {"schema": {"$ref": "#/components/schemas/StoredObject"}}}
+PAGE = json_of("ObjectPage")
+OBJECT = json_of("StoredObject")
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """The handler of one route, and what OpenAPI says beyond the table.
 
-    `answers` are descriptions by status; those of 400 and above answer problems.
+    `answers` are descriptions by status, `content` the media types of those below 400; the others
+    answer problems. `openapi` is the rest of the operation: parameters, request body, description.
+    `models` are structs whose schemas `content` or `openapi` refer to, beyond the library's own.
     """
 
     handler: Callable[..., Awaitable[Any]]
     answers: Mapping[int, str]
     content: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     openapi: Mapping[str, Any] = field(default_factory=dict)
+    models: Sequence[type[msgspec.Struct]] = ()
 
     def responses(self) -> dict[int | str, dict[str, Any]]:
         """FastAPI's `responses`."""
@@ -69,8 +75,13 @@ class Service(Protocol):
         """Take nothing new, finish and settle what there is within the time, and stop."""
 
 
-def create_app(services: Sequence[Service], metrics: Metrics) -> tuple[FastAPI, Health]:
-    """One app that serves the routes of all these services, and its health."""
+def create_app(
+    services: Sequence[Service], metrics: Metrics, cors_origins: Sequence[str] = ()
+) -> tuple[FastAPI, Health]:
+    """One app that serves the routes of all these services, and its health.
+
+    Web pages of `cors_origins` may use it from a browser.
+    """
     checks: dict[str, Check] = {}
     for service in services:
         checks.update(service.checks())
@@ -84,11 +95,17 @@ def create_app(services: Sequence[Service], metrics: Metrics) -> tuple[FastAPI, 
     )
     for service in services:
         _add_routes(app, service)
-    app.include_router(health_router(health, metrics))
-    app.include_router(problem_pages_router())
+    install_health(app, health, metrics)
+    install_problem_pages(app)
     install_problems(app)
+    # The last one added is the outermost.
+    app.add_middleware(NamedPathMiddleware)
+    app.add_middleware(FaultMiddleware)
+    if cors_origins:
+        app.add_middleware(CorsMiddleware, origins=cors_origins)
     app.add_middleware(ExchangeMiddleware, metrics=metrics)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented hook
+    models = [model for service in services for model in _models_of(service)]
+    app.openapi = cache(partial(openapi_document, app, models))  # type: ignore[method-assign]  # FastAPI's documented hook
     return app, health
 
 
@@ -109,41 +126,13 @@ def _add_routes(app: FastAPI, service: Service) -> None:
             summary=route.summary,
             tags=[route.service],
             status_code=success,
+            response_class=Response,
             response_model=None,
             responses=responses,
             openapi_extra=dict(endpoint.openapi) or None,
         )
 
 
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    if app.openapi_schema is None:
-        document = get_openapi(
-            title=app.title,
-            version=app.version,
-            description=app.description,
-            routes=app.routes,
-        )
-        _, models = msgspec.json.schema_components(
-            [StoredObject, ObjectPage], ref_template="#/components/schemas/{name}"
-        )
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        schemas.update(models)
-        schemas["Problem"] = _PROBLEM_SCHEMA
-        app.openapi_schema = document
-    return app.openapi_schema
-
-
-_PROBLEM_SCHEMA = {
-    "title": "Problem",
-    "description": f"RFC 9457 problem details. {Problem.__doc__}",
-    "type": "object",
-    "properties": {
-        "type": {"type": "string", "format": "uri-reference"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "exchange_id": {"type": "string"},
-    },
-    "required": ["type", "title", "status", "detail"],
-    "additionalProperties": True,
-}
+def _models_of(service: Service) -> Iterator[type[msgspec.Struct]]:
+    for endpoint in service.endpoints().values():
+        yield from endpoint.models

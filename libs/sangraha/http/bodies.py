@@ -16,7 +16,7 @@ async def bounded_chunks(request: Request, max_bytes: int) -> AsyncIterator[byte
     as it is passed.
     """
     announced = request.headers.get("content-length", "0")
-    if announced.isdigit() and int(announced) > max_bytes:
+    if announced.isascii() and announced.isdigit() and int(announced) > max_bytes:
         raise too_large(max_bytes)
     total = 0
     async for chunk in request.stream():

@@ -18,8 +18,6 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sangraha.errors import InternalFault
-from sangraha.http.problems import problem_response
 from sangraha.http.routes import OPERATOR_PATHS
 from sangraha.logs import bound
 from sangraha.metrics import Metrics
@@ -75,14 +73,6 @@ class ExchangeMiddleware:
             except ClientDisconnect:
                 exchange.status = exchange.status or CLIENT_GONE
                 logger.info("the client went away in %s %s", scope["method"], scope["path"])
-            except Exception:
-                logger.exception("unexpected error in %s %s", scope["method"], scope["path"])
-                if exchange.status:
-                    raise
-                answer = problem_response(
-                    InternalFault().problem(), exchange_id=exchange.exchange_id
-                )
-                await answer(scope, exchange.receive, exchange.send)
             finally:
                 self._record(scope, exchange)
 
@@ -120,8 +110,6 @@ class _Exchange:
         self._body_left = (
             headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
         )
-        # One who waits for 100 (Continue) has not begun to send what was refused.
-        self._expects = headers.get("expect", "").lower() == "100-continue"
         scope.setdefault("state", {})["exchange_id"] = self.exchange_id
 
     async def receive(self) -> Message:
@@ -140,7 +128,7 @@ class _Exchange:
             if self._body_left:
                 # What is left of a refused body would be read as the next request.
                 headers["Connection"] = "close"
-        elif self._body_left and not self._expects and not message.get("more_body", False):
+        elif self._body_left and not message.get("more_body", False):
             await self._send({**message, "more_body": True})
             await self._discard_body()
             message = {"type": "http.response.body", "body": b""}

@@ -5,12 +5,14 @@ Containers are restarted on liveness alone; load balancers look at readiness.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
-from fastapi import APIRouter, Response
+from fastapi import FastAPI, Response
 
 from sangraha.errors import SangrahaError
 from sangraha.http.json import json_response
+from sangraha.http.schemas import json_of
 from sangraha.metrics import CONTENT_TYPE, Metrics
 
 Check = Callable[[], Awaitable[None]]
@@ -50,31 +52,56 @@ class Health:
         return "ok"
 
 
-def health_router(health: Health, metrics: Metrics) -> APIRouter:
-    """/health/live, /health/ready, /health and /metrics."""
-    router = APIRouter(tags=["health"])
+def install_health(app: FastAPI, health: Health, metrics: Metrics) -> None:
+    """Serve /health/live, /health/ready, /health and /metrics."""
+    document = {"content": json_of("Health")}
+    get = partial(app.get, tags=["health"], response_class=Response)
 
-    @router.get("/health/live", summary="Whether the process answers")
-    async def live() -> dict[str, str]:
-        return {"status": "live"}
+    @get("/health/live", summary="Whether the process answers", responses={200: _LIVE})
+    async def live() -> Response:
+        return json_response({"status": "live"})
 
-    @router.get(
+    @get(
         "/health/ready",
         summary="Whether requests can be taken",
-        responses={503: {"description": "A part is away, or the process is shutting down"}},
+        responses={
+            200: {**document, "description": "They can"},
+            503: {**document, "description": "A part is away, or the process is shutting down"},
+        },
     )
     async def ready() -> Response:
         return _answer(await health.parts(), unready=503)
 
-    @router.get("/health", summary="Each part's state")
+    @get(
+        "/health",
+        summary="Each part's state",
+        responses={200: {**document, "description": "The state, ready or not"}},
+    )
     async def parts() -> Response:
         return _answer(await health.parts(), unready=200)
 
-    @router.get("/metrics", summary="Metrics in Prometheus' text format")
+    @get("/metrics", summary="Metrics in Prometheus' text format", responses={200: _METRICS})
     async def page() -> Response:
         return Response(metrics.page(), media_type=CONTENT_TYPE)
 
-    return router
+
+_LIVE: Final[dict[str, Any]] = {
+    "description": "It does",
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "properties": {"status": {"const": "live"}},
+                "required": ["status"],
+            },
+            "example": {"status": "live"},
+        }
+    },
+}
+_METRICS: Final[dict[str, Any]] = {
+    "description": "All metrics of this process",
+    "content": {"text/plain": {"schema": {"type": "string"}}},
+}
 
 
 def _answer(parts: dict[str, str], unready: int) -> Response:

@@ -1,9 +1,11 @@
 """/problems/{slug}: what a problem type means, for whoever follows its address (RFC 9457)."""
 
 from collections.abc import Iterator
+from html import escape
+from typing import Any, Final
 
-from fastapi import APIRouter
-from starlette.responses import Response
+from fastapi import FastAPI
+from starlette.responses import HTMLResponse, Response
 
 from sangraha.errors import (
     InvalidConfiguration,
@@ -27,22 +29,34 @@ def problem_types(root: type[SangrahaError] = SangrahaError) -> Iterator[type[Sa
         yield from problem_types(child)
 
 
-def problem_pages_router() -> APIRouter:
-    """One page a problem type, as plain text."""
+def install_problem_pages(app: FastAPI) -> None:
+    """Serve one page a problem type."""
     pages: dict[str, str] = {}
     for error in problem_types():
         # A class without a slug of its own is a branch of the tree, not a type.
         if "slug" in vars(error):
             pages.setdefault(error.slug, _page(error))
-    router = APIRouter()
 
-    @router.get("/problems/{slug}", summary="What a problem type means", tags=["problems"])
+    @app.get(
+        "/problems/{slug}",
+        summary="What a problem type means",
+        tags=["problems"],
+        response_class=Response,
+        responses=_ANSWERS,
+    )
     async def problem_page(slug: str) -> Response:
         if slug not in pages:
             raise NotFound(f"there is no problem type {slug}")
-        return Response(pages[slug], media_type="text/plain; charset=utf-8")
+        return HTMLResponse(pages[slug])
 
-    return router
+
+_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "A page for people",
+        "content": {"text/html": {"schema": {"type": "string"}}},
+    },
+    404: {"description": "There is no such problem type"},
+}
 
 
 def _page(error: type[SangrahaError]) -> str:
@@ -57,4 +71,10 @@ def _page(error: type[SangrahaError]) -> str:
     elif issubclass(error, Unavailable):
         again = f"Send it again after the seconds in Retry-After ({error.retry_after_seconds})."
     meaning = " ".join((error.__doc__ or "").split())
-    return f"{error.slug} ({error.status})\n\n{error.title}.\n\n{meaning}\n\n{again}\n"
+    paragraphs = "".join(f"<p>{escape(text)}</p>\n" for text in (meaning, again))
+    return (
+        f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
+        f"<title>{escape(error.title)}</title>\n"
+        f"<h1>{escape(error.title)}</h1>\n<p><code>{error.slug}</code>, {error.status}</p>\n"
+        f"{paragraphs}</html>\n"
+    )

@@ -17,6 +17,7 @@ from sangraha.errors import (
     MethodNotAllowed,
     NotFound,
     Problem,
+    RangeNotSatisfiable,
     SangrahaError,
     Unavailable,
 )
@@ -27,13 +28,17 @@ logger = logging.getLogger(__name__)
 def problem_response(
     problem: Problem, headers: Mapping[str, str] | None = None, *, exchange_id: str | None = None
 ) -> Response:
-    """The problem as application/problem+json; 503 carries Retry-After (RFC 9110, 10.2.3)."""
+    """The problem as application/problem+json (RFC 9457). 503 carries Retry-After (RFC 9110,
+    section 10.2.3), and 416 the size in Content-Range (section 14.4).
+    """
     document = problem.document()
     if exchange_id:
         document.setdefault("exchange_id", exchange_id)
     sent = dict(headers or {})
     if problem.status == Unavailable.status:
         sent.setdefault("Retry-After", str(Unavailable.retry_after_seconds))
+    if problem.status == RangeNotSatisfiable.status and "size" in problem.members:
+        sent["Content-Range"] = f"bytes */{problem.members['size']}"
     return Response(msgspec.json.encode(document), problem.status, sent, "application/problem+json")
 
 
@@ -55,18 +60,23 @@ def install_problems(app: FastAPI) -> None:
 
     async def frameworks(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - how it is registered below
-        known: dict[int, SangrahaError] = {
-            404: NotFound(f"nothing is served at {request.url.path}"),
-            405: MethodNotAllowed(f"{request.url.path} does not take {request.method}"),
-        }
-        headers = dict(error.headers or {})
         if error.status_code == MethodNotAllowed.status:
-            headers["Allow"] = ", ".join(_methods_at(request))
-        fallback = MalformedRequest(str(error.detail)) if error.status_code < 500 else None
-        return answer(request, known.get(error.status_code) or fallback or InternalFault(), headers)
+            return not_allowed(request)
+        if error.status_code == NotFound.status:
+            return answer(request, NotFound(f"nothing is served at {request.url.path}"))
+        is_theirs = error.status_code < InternalFault.status
+        known = MalformedRequest(str(error.detail)) if is_theirs else InternalFault()
+        return answer(request, known, error.headers)
+
+    def not_allowed(request: Request) -> Response:
+        error = MethodNotAllowed(f"{request.url.path} does not take {request.method}")
+        return answer(request, error, {"Allow": ", ".join(_methods_at(request))})
 
     async def validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - registered below
+        if request.method not in _methods_at(request):
+            # An address of its own, which the router took for an id.
+            return not_allowed(request)
         complaints = [
             {"parameter": str(item["loc"][-1]), "in": str(item["loc"][0]), "reason": item["msg"]}
             for item in error.errors()
@@ -80,10 +90,14 @@ def install_problems(app: FastAPI) -> None:
 
 
 def _methods_at(request: Request) -> list[str]:
-    """All methods this address takes (RFC 9110, section 10.2.1), whichever route takes them."""
-    matching = (
-        route.methods or ()
+    """All methods this address takes (RFC 9110, section 10.2.1), whichever route takes them.
+
+    `/objects/image` is no object's address although it looks like one.
+    """
+    matching = [
+        route
         for route in request.app.routes
         if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
-    )
-    return sorted({method for methods in matching for method in methods})
+    ]
+    own = [route for route in matching if not route.param_convertors]
+    return sorted({method for route in own or matching for method in route.methods or ()})

@@ -90,6 +90,9 @@ class HttpProtocol(HttpToolsProtocol):
             if self.parser.get_method() == b"CONNECT":
                 raise MalformedRequest("this is not a proxy")
             return
+        if self.parser.get_http_version() == "1.0":
+            # Such clients know no interim answers (RFC 9110, section 10.1.1).
+            self.expect_100_continue = False
         super().on_headers_complete()
         self._in_head, self._in_body, self._pending_bytes = False, True, 0
 

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 
 from sangraha.ending import Ending
 from sangraha.errors import InvalidConfiguration
+from sangraha.http.faults import is_unlogged
 from sangraha.http.health import Health
 from sangraha.http.protocol import HttpProtocol
 
@@ -82,6 +83,7 @@ class HttpServer:
         self._drain_seconds = drain_seconds
         self._grace_seconds = grace_seconds
         self._stopping: asyncio.Task[None] | None = None
+        logging.getLogger("uvicorn.error").addFilter(is_unlogged)
         self._server = _Server(
             uvicorn.Config(
                 app,

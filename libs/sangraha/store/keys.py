@@ -5,8 +5,14 @@ import unicodedata
 from typing import Final
 from uuid import UUID
 
-PROBE_KEY: Final = "probe"
-"""Written now and then to see whether writing works; no bucket's, and never read."""
+RESERVED: Final = "sangraha"
+"""No bucket has this name: what lies under it is the system's own."""
+PROBE_KEY: Final = f"{RESERVED}/probe"
+"""Written now and then to see whether writing works; never read."""
+EPOCH_KEY: Final = f"{RESERVED}/epoch"
+"""Which catalog this store belongs to."""
+UPLOADS: Final = f"{RESERVED}/uploads/"
+"""What follows is the key of a body whose upload has begun and not ended; see s3_upload.py."""
 
 _MAX_KEY: Final = 1024
 _MAX_SLUG: Final = 64
@@ -29,9 +35,14 @@ def object_key(bucket: str, object_id: UUID, file_name: str | None) -> str:
 
 def require_key(key: str) -> str:
     """The key itself. Raises ValueError for one that some store would take for another."""
-    if len(key) > _MAX_KEY or _KEY.fullmatch(key) is None:
+    if not is_key(key):
         raise ValueError(f"not a key of a body: {key[:100]!r}")
     return key
+
+
+def is_key(text: str) -> bool:
+    """Whether a body may have this key; a store may hold other things that it may not."""
+    return len(text) <= _MAX_KEY and _KEY.fullmatch(text) is not None
 
 
 def _slug(file_name: str) -> str:

@@ -5,22 +5,34 @@ leaves its temporary files behind when it is killed.
 """
 
 import asyncio
-import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import aclosing, suppress
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
-from uuid import uuid4
 
 from sangraha.errors import BodyMissing, InvalidConfiguration, StoreUnavailable
+from sangraha.store.batches import in_batches
 from sangraha.store.failures import reason
 from sangraha.store.keys import require_key
+from sangraha.store.local_files import (
+    FileSource,
+    UnfinishedFile,
+    bodies,
+    left_behind,
+    read_range,
+    remove_unless_locked,
+    sync_folder,
+)
+from sangraha.store.protocol import StoredBody, Unfinished
+from sangraha.store.source import CHUNK_BYTES, read_ahead, require_range
 
 UNFINISHED: Final = ".unfinished"
 """Bodies being written; no key starts with a dot."""
 _THREADS: Final = 16
+_ABSENT: Final = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 T = TypeVar("T")
 
@@ -44,17 +56,47 @@ class LocalStore:
 
     async def put(self, key: str, body: bytes) -> None:
         require_key(key)
-        await self._run(lambda: self._put(self._root / key, body))
+        await self._run(lambda: self._put(key, body))
+
+    async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
+        require_key(key)
+        file = UnfinishedFile(self._unfinished, key)
+        try:
+            async with aclosing(_gathered(chunks)) as gathered:
+                async for pieces in gathered:
+                    await self._run(partial(file.write, pieces))
+            await self._run(lambda: self._move(file, self._root / key))
+        except BaseException:
+            with suppress(StoreUnavailable):
+                await asyncio.shield(self._run(file.discard))
+            raise
 
     async def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         require_key(key)
-        if offset < 0 or (length is not None and length < 0):
-            raise ValueError(f"not a range: {offset}, {length}")
+        require_range(offset, length)
         return await self._run(lambda: self._get(key, offset, length))
+
+    def stream(self, key: str, offset: int, length: int) -> AsyncGenerator[bytes, None]:
+        require_key(key)
+        require_range(offset, length)
+        source = FileSource(lambda: self._open(key, offset, length), offset)
+        return read_ahead(source, self._run)
 
     async def delete(self, key: str) -> None:
         require_key(key)
         await self._run(lambda: self._delete(self._root / key))
+
+    async def list(self) -> AsyncIterator[Sequence[StoredBody]]:
+        await self.check()
+        async for batch in in_batches(bodies(self._root), self._run):
+            yield batch
+
+    async def unfinished(self) -> AsyncIterator[Sequence[Unfinished]]:
+        async for batch in in_batches(left_behind(self._unfinished), self._run):
+            yield batch
+
+    async def abandon(self, unfinished: Unfinished) -> None:
+        await self._run(lambda: remove_unless_locked(self._unfinished / unfinished.upload))
 
     async def check(self) -> None:
         await self._run(self._check)
@@ -77,35 +119,42 @@ class LocalStore:
             missing = [each for each in (self._root, *self._root.parents) if not each.exists()]
             for folder in reversed(missing):
                 folder.mkdir(exist_ok=True)
-                _sync_folder(folder.parent)
+                sync_folder(folder.parent)
             self._unfinished.mkdir(exist_ok=True)
         except (PermissionError, NotADirectoryError, FileExistsError) as error:
             raise InvalidConfiguration(
                 f"The store's folder {self._root} cannot be used: {error.strerror}"
             ) from error
         for left in self._unfinished.iterdir():
-            _remove_unless_locked(left)
+            remove_unless_locked(left)
 
     def _check(self) -> None:
         if not os.access(self._unfinished, os.W_OK):
             raise StoreUnavailable("The store's folder failed: it is gone or cannot be written")
 
-    def _put(self, target: Path, body: bytes) -> None:
+    def _put(self, key: str, body: bytes) -> None:
+        target = self._root / key
         self._make_folder(target.parent)
         if target.is_file():
             # Whoever put it may have died before the folder was on the disk.
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
             return
-        with _new_file(self._unfinished) as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-            try:
-                os.rename(file.name, target)
-            except FileNotFoundError:
-                self._synced_folders.clear()
-                raise
-        _sync_folder(target.parent)
+        file = UnfinishedFile(self._unfinished, key)
+        try:
+            file.write([body])
+            self._move(file, target)
+        except BaseException:
+            file.discard()
+            raise
+
+    def _move(self, file: UnfinishedFile, target: Path) -> None:
+        self._make_folder(target.parent)
+        try:
+            file.move_to(target)
+        except FileNotFoundError:
+            self._synced_folders.clear()
+            raise
+        sync_folder(target.parent)
 
     def _make_folder(self, folder: Path) -> None:
         """A folder made by a process that died may not be on the disk: only those that this one
@@ -116,72 +165,52 @@ class LocalStore:
             child = at / part
             if child not in self._synced_folders:
                 child.mkdir(exist_ok=True)
-                _sync_folder(at)
+                sync_folder(at)
                 self._synced_folders.add(child)
             at = child
 
     def _get(self, key: str, offset: int, length: int | None) -> bytes:
+        file, wanted = self._open(key, offset, length)
+        with file:
+            return read_range(file, offset, wanted)
+
+    def _open(self, key: str, offset: int, length: int | None) -> tuple[BinaryIO, int]:
+        """The body's file, and how many of its bytes are wanted."""
         try:
-            with (self._root / key).open("rb", buffering=0) as file:
-                size = os.fstat(file.fileno()).st_size
-                wanted = max(0, size - offset) if length is None else length
-                if offset + wanted > size:
-                    raise BodyMissing(f"the body {key} is shorter than asked for")
-                return _read(file, offset, wanted)
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            file = (self._root / key).open("rb", buffering=0)
+        except _ABSENT as error:
             self._check()
             raise BodyMissing(f"the store has no body {key}") from error
+        try:
+            size = os.fstat(file.fileno()).st_size
+            wanted = max(0, size - offset) if length is None else length
+            if offset + wanted > size:
+                raise BodyMissing(f"the body {key} is shorter than asked for")
+        except BaseException:
+            file.close()
+            raise
+        return file, wanted
 
     def _delete(self, target: Path) -> None:
         try:
             target.unlink()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        except _ABSENT:
             self._check()
         else:
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
 
 
-def _read(file: BinaryIO, offset: int, wanted: int) -> bytes:
-    """Exactly `wanted` bytes; one read gives at most 2 GiB."""
-    pieces = []
-    while wanted and (piece := os.pread(file.fileno(), wanted, offset)):
-        pieces.append(piece)
-        offset += len(piece)
-        wanted -= len(piece)
-    if wanted:
-        raise BodyMissing("the body became shorter while it was read")
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-
-@contextmanager
-def _new_file(folder: Path) -> Iterator[BinaryIO]:
-    """A file of its own, locked while it is open; gone afterwards unless it was renamed."""
-    while True:
-        path = folder / uuid4().hex
-        with path.open("xb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX)
-                # Between being made and being locked it looks like one that was left behind.
-                if os.fstat(file.fileno()).st_nlink == 0:
-                    continue
-                yield file
-            except BaseException:
-                with suppress(FileNotFoundError):
-                    path.unlink()
-                raise
-            return
-
-
-def _remove_unless_locked(path: Path) -> None:
-    """Only a living process can hold a lock."""
-    with suppress(FileNotFoundError, BlockingIOError), path.open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        path.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+async def _gathered(chunks: AsyncIterator[bytes]) -> AsyncGenerator[list[memoryview], None]:
+    """The same bytes in pieces of about CHUNK_BYTES together: a thread each is worth it."""
+    pieces: list[memoryview] = []
+    size = 0
+    async for chunk in chunks:
+        view = memoryview(chunk)
+        while view:
+            pieces.append(view[: CHUNK_BYTES - size])
+            view = view[len(pieces[-1]) :]
+            size += len(pieces[-1])
+            if size == CHUNK_BYTES:
+                yield pieces
+                pieces, size = [], 0
+    yield pieces

@@ -1,23 +1,31 @@
-"""A store over any of obstore's back ends. Used as it is for memory; s3.py adds the bucket."""
+"""A store over one of obstore's back ends. Used as it is for memory; s3.py streams by itself."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import ObjectStore
 
 from sangraha.errors import BodyMissing, StoreUnavailable
+from sangraha.store.batches import BATCH
 from sangraha.store.failures import reason, tells_no_bucket
 from sangraha.store.keys import require_key
+from sangraha.store.protocol import StoredBody, Unfinished
+from sangraha.store.source import CHUNK_BYTES, require_range
+
+if TYPE_CHECKING:
+    from obstore import ListStream, ObjectMeta
 
 _NOWHERE: Final = "sangraha-check"
 
 
 class ObstoreStore:
-    """The contract of protocol.py. `timeout_seconds` bounds each call as a whole."""
+    """The contract of protocol.py, but that a stream is held whole, as memory holds its bodies
+    anyway. `timeout_seconds` bounds each call as a whole.
+    """
 
     def __init__(self, backend: ObjectStore, *, timeout_seconds: float) -> None:
         self._backend = backend
@@ -35,10 +43,21 @@ class ObstoreStore:
                     self._backend, key, body, mode="create", use_multipart=False
                 )
 
+    async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
+        require_key(key)
+        body = b"".join([chunk async for chunk in chunks])
+        putting = asyncio.ensure_future(self.put(key, body))
+        try:
+            await asyncio.shield(putting)
+        except asyncio.CancelledError:
+            # It cannot be called back.
+            await asyncio.wait([putting])
+            await self.delete(key)
+            raise
+
     async def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         require_key(key)
-        if offset < 0 or (length is not None and length < 0):
-            raise ValueError(f"not a range: {offset}, {length}")
+        require_range(offset, length)
         async with self._attempt():
             try:
                 if offset == 0 and length is None:
@@ -50,6 +69,11 @@ class ObstoreStore:
                     raise
                 raise BodyMissing(f"the store has no body {key}") from error
 
+    def stream(self, key: str, offset: int, length: int) -> AsyncGenerator[bytes, None]:
+        require_key(key)
+        require_range(offset, length)
+        return self._stream(key, offset, length)
+
     async def delete(self, key: str) -> None:
         require_key(key)
         async with self._attempt():
@@ -59,12 +83,39 @@ class ObstoreStore:
                 if tells_no_bucket(error):
                     raise
 
+    async def list(self) -> AsyncGenerator[Sequence[StoredBody], None]:
+        listing = obstore.list(self._backend, chunk_size=BATCH)
+        while batch := await self._next(listing):
+            yield batch
+
+    async def unfinished(self) -> AsyncGenerator[Sequence[Unfinished], None]:
+        """What a killed process leaves in its memory nobody finds."""
+        nothing: Sequence[Sequence[Unfinished]] = ()
+        for batch in nothing:
+            yield batch
+
+    async def abandon(self, unfinished: Unfinished) -> None:
+        """There are none."""
+
     async def check(self) -> None:
         async with self._attempt():
             await obstore.list_with_delimiter_async(self._backend, _NOWHERE)
 
     async def close(self) -> None:
         """obstore lets go of its connections with the back end itself."""
+
+    async def _stream(self, key: str, offset: int, length: int) -> AsyncGenerator[bytes, None]:
+        body = await self.get(key, offset, length)
+        for start in range(0, length, CHUNK_BYTES):
+            yield body[start : start + CHUNK_BYTES]
+
+    async def _next(self, listing: "ListStream[Sequence[ObjectMeta]]") -> Sequence[StoredBody]:
+        async with self._attempt():
+            try:
+                batch = await anext(listing)
+            except StopAsyncIteration:
+                return []
+        return [StoredBody(each["path"], each["size"], each["last_modified"]) for each in batch]
 
     async def _get_range(self, key: str, offset: int, length: int | None) -> bytes:
         """An empty range or one without an end cannot be asked for: the size comes first."""

@@ -12,7 +12,8 @@ from sangraha.errors import InvalidConfiguration
 from sangraha.store.local import LocalStore
 from sangraha.store.obstore_store import ObstoreStore
 from sangraha.store.protocol import Store
-from sangraha.store.s3 import S3BucketStore, S3Place
+from sangraha.store.s3 import S3BucketStore
+from sangraha.store.s3_place import S3Place
 
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _S3_PARAMETERS: Final = frozenset(

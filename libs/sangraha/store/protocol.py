@@ -1,16 +1,41 @@
-"""What a store is to the services: whole bodies in, ranges of bodies out.
+"""What a store is to the services: bodies in, whole or as a stream, and ranges of bodies out.
 
 The contract is tests/contract/store_contract.py; every store passes all of it.
 """
 
-from typing import Protocol
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from datetime import datetime
+from typing import Final, Protocol
+
+import msgspec
+
+PART_BYTES: Final = 8 * 1024 * 1024
+"""A streamed body goes to S3 in parts of this size (the last one may be smaller)."""
+
+
+class StoredBody(msgspec.Struct, frozen=True):
+    """A body in a listing. `modified_at` is the store's own time."""
+
+    key: str
+    size: int
+    modified_at: datetime
+
+
+class Unfinished(msgspec.Struct, frozen=True):
+    """A body of which only a part came, and nobody will send the rest. `upload` is the store's own
+    name for the attempt; the key is for people, and the end of a very long one may be missing.
+    """
+
+    key: str
+    upload: str
+    begun_at: datetime
 
 
 class Store(Protocol):
     """A store of bodies under keys such as `default/objects/{id}-{slug}`.
 
-    Every call is one attempt, bounded by the store's own timeout: when and whether to try again
-    is the caller's decision.
+    Every call is one attempt, bounded by the store's own timeout (a stream: each of its steps):
+    when and whether to try again is the caller's decision.
     """
 
     async def start(self) -> None:
@@ -26,6 +51,15 @@ class Store(Protocol):
         an earlier attempt, and stays. Raises StoreUnavailable.
         """
 
+    async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
+        """Likewise a body of any size, in bounded memory (some parts of PART_BYTES).
+
+        The key is one that nobody else writes, and it is 1,000 bytes long at most. What `chunks`
+        raises is raised, and nothing is kept then, nor where the task is cancelled; what a killed
+        process leaves is `unfinished`. How long `chunks` takes does not matter. Raises
+        StoreUnavailable; what it could not clear away then is `unfinished` too.
+        """
+
     async def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         """`length` bytes from `offset` (to the end, if None).
 
@@ -33,8 +67,28 @@ class Store(Protocol):
         StoreUnavailable.
         """
 
+    def stream(self, key: str, offset: int, length: int) -> AsyncGenerator[bytes, None]:
+        """Likewise in chunks of up to a few MiB, without holding more than some of them.
+
+        The errors come with the chunk where they happen; the chunks before were right. Who leaves
+        off early closes it (`aclose`): that lets go of the store.
+        """
+
     async def delete(self, key: str) -> None:
         """Remove the body; nothing happens if there is none. Raises StoreUnavailable."""
+
+    def list(self) -> AsyncIterator[Sequence[StoredBody]]:
+        """All finished bodies, in batches; what came or went meanwhile may be missing or there.
+        Raises StoreUnavailable.
+        """
+
+    def unfinished(self) -> AsyncIterator[Sequence[Unfinished]]:
+        """All unfinished ones, in batches. Those in a local folder have no living writer; those in
+        S3 may be on their way: their age has to tell. Raises StoreUnavailable.
+        """
+
+    async def abandon(self, unfinished: Unfinished) -> None:
+        """Remove an unfinished body; nothing happens if it is gone. Raises StoreUnavailable."""
 
     async def check(self) -> None:
         """Raises StoreUnavailable unless the store answers and the bucket is there."""

@@ -1,108 +1,138 @@
 """A store in a bucket of MinIO or any other S3 service.
 
-obstore moves the bodies; the minio library makes the bucket.
+obstore moves the bodies that come whole; s3_requests.py says why the minio library does the rest.
 """
 
 import asyncio
-import os
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Final, TypeVar
 
-import urllib3
-from minio import Minio
-from minio.credentials.providers import (
-    ChainedProvider,
-    EnvAWSProvider,
-    IamAwsProvider,
-    Provider,
-    StaticProvider,
-)
-from minio.error import MinioException, S3Error
 from obstore.store import S3Store
+from urllib3.response import BaseHTTPResponse
 
-from sangraha.errors import InvalidConfiguration, StoreUnavailable
+from sangraha.errors import StoreUnavailable
+from sangraha.store.batches import in_batches
+from sangraha.store.keys import UPLOADS, require_key
 from sangraha.store.obstore_store import ObstoreStore
+from sangraha.store.protocol import StoredBody, Unfinished
+from sangraha.store.s3_place import S3Place
+from sangraha.store.s3_requests import S3Requests
+from sangraha.store.s3_upload import S3Upload
+from sangraha.store.source import CHUNK_BYTES, read_ahead, require_range
 
 if TYPE_CHECKING:
     from obstore.store import S3Credential
 
 _CONNECT_SECONDS: Final = 2.0
-_HOPELESS: Final = frozenset(
-    {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "BucketAlreadyExists"}
-    | {"InvalidBucketName", "AuthorizationHeaderMalformed"}
-)
+_THREADS: Final = 64
 
-
-@dataclass(frozen=True)
-class S3Place:
-    """Which bucket, where, and by whose leave. Without keys, those of the environment or of the
-    machine's role are used. Its `repr` shows no secret.
-    """
-
-    bucket: str
-    endpoint: str
-    region: str
-    access_key_id: str | None = field(default=None, repr=False)
-    secret_access_key: str | None = field(default=None, repr=False)
-
-    @staticmethod
-    def default_region() -> str:
-        """As every S3 client finds it."""
-        return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+T = TypeVar("T")
 
 
 class S3BucketStore(ObstoreStore):
-    """The contract of protocol.py. One call is one request to the service, never repeated."""
+    """The contract of protocol.py. No request to the service is ever repeated."""
 
     def __init__(self, place: S3Place, *, timeout_seconds: float) -> None:
         self.place = place
         super().__init__(_backend(place, timeout_seconds), timeout_seconds=timeout_seconds)
+        self._requests = S3Requests(place, timeout_seconds=timeout_seconds)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="s3")
+        self._discarding: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Make the bucket if it is not there; replicas may do so at the same time."""
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                await asyncio.to_thread(self._make_bucket)
-        except S3Error as error:
-            said = f"The store answered {error.code} about the bucket {self.place.bucket}"
-            if error.code in _HOPELESS:
-                raise InvalidConfiguration(said) from error
-            raise StoreUnavailable(said) from error
-        except (MinioException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise StoreUnavailable(
-                f"The store at {self.place.endpoint} cannot be reached: {type(error).__name__}"
-            ) from error
+                await self._run(self._requests.make_bucket)
+        except TimeoutError:
+            raise StoreUnavailable("The store failed: it did not answer in time") from None
 
-    def _make_bucket(self) -> None:
-        place = self.place
-        connections = urllib3.PoolManager(
-            timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=self._timeout_seconds),
-            retries=False,
-        )
-        endpoint = urlsplit(place.endpoint)
-        with connections:
-            control = Minio(
-                endpoint.netloc,
-                secure=endpoint.scheme == "https",
-                region=place.region,
-                credentials=_provider(place, connections),
-                http_client=connections,
-            )
-            if control.bucket_exists(place.bucket):
-                return
-            try:
-                control.make_bucket(place.bucket)
-            except S3Error as error:
-                if error.code != "BucketAlreadyOwnedByYou":
-                    raise
+    async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
+        require_key(UPLOADS + key)
+        upload = S3Upload(key, self._requests, self._threads, put=self.put, delete=self.delete)
+        try:
+            async for chunk in chunks:
+                await upload.write(chunk)
+            await upload.finish()
+        except StoreUnavailable:
+            # Nobody should have to wait for a store that is away a second time.
+            self._discard(upload)
+            raise
+        except BaseException:
+            await asyncio.shield(self._discard(upload))
+            raise
+
+    def stream(self, key: str, offset: int, length: int) -> AsyncGenerator[bytes, None]:
+        require_key(key)
+        require_range(offset, length)
+        if length == 0:
+            return self._stream(key, offset, length)
+        return read_ahead(S3Source(self._requests, key, offset, length), self._run)
+
+    async def list(self) -> AsyncGenerator[Sequence[StoredBody], None]:
+        async with aclosing(in_batches(self._requests.bodies(), self._run)) as batches:
+            async for batch in batches:
+                yield [body for body in batch if not body.key.startswith(UPLOADS)]
+
+    async def unfinished(self) -> AsyncGenerator[Sequence[Unfinished], None]:
+        async with aclosing(in_batches(self._requests.bodies(UPLOADS), self._run)) as batches:
+            async for batch in batches:
+                yield [
+                    Unfinished(note.key.removeprefix(UPLOADS), note.key, note.modified_at)
+                    for note in batch
+                ]
+
+    async def abandon(self, unfinished: Unfinished) -> None:
+        require_key(unfinished.key)
+        await self._run(lambda: self._requests.abort_uploads(unfinished.key))
+        await self._run(lambda: self._requests.end_upload(unfinished.key))
+
+    async def close(self) -> None:
+        """Uploads that failed are cleared away first; each step of that is bounded."""
+        await asyncio.gather(*self._discarding)
+        self._threads.shutdown(wait=False)
+        self._requests.close()
+
+    def _discard(self, upload: S3Upload) -> asyncio.Task[None]:
+        async def discard() -> None:
+            # What stays is `unfinished`.
+            with suppress(StoreUnavailable):
+                await upload.discard()
+
+        task = asyncio.create_task(discard())
+        self._discarding.add(task)
+        task.add_done_callback(self._discarding.discard)
+        return task
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        """Without a timeout of its own: the connection has one."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 
-def _provider(place: S3Place, connections: urllib3.PoolManager) -> Provider:
-    if place.access_key_id and place.secret_access_key:
-        return StaticProvider(place.access_key_id, place.secret_access_key)
-    return ChainedProvider([EnvAWSProvider(), IamAwsProvider(http_client=connections)])
+class S3Source:
+    """A range of a body, from one response: MinIO removes nothing that is being read."""
+
+    def __init__(self, requests: S3Requests, key: str, offset: int, length: int) -> None:
+        self._requests = requests
+        self._range = key, offset, length
+        self._left = length
+        self._answer: BaseHTTPResponse | None = None
+
+    def read(self) -> bytes:
+        """See Source.read. Raises BodyMissing and StoreUnavailable."""
+        if self._answer is None:
+            self._answer = self._requests.open_body(*self._range)
+        chunk = self._requests.read(self._answer, min(self._left, CHUNK_BYTES))
+        self._left -= len(chunk)
+        return chunk
+
+    def close(self) -> None:
+        """See Source.close. A response that was not read to its end ends its connection."""
+        if self._answer is not None:
+            self._answer.close()
 
 
 def _backend(place: S3Place, timeout_seconds: float) -> S3Store:

@@ -1,0 +1,65 @@
+"""Claims: the primary key of `objects` makes any other commit of the same request wait.
+
+Every request puts a row there first, also one that will be refused. Only then is read what
+earlier ones recorded, so whoever comes second sees it all.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Executable, delete
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sangraha.catalog.columns import DatabaseClock
+from sangraha.catalog.held import Held, HeldBody
+from sangraha.catalog.lookup import among, padded
+from sangraha.catalog.rows import object_row, placeholder_row
+from sangraha.catalog.tables import objects
+from sangraha.catalog.upsert import insert_for
+from sangraha.catalog.verdict import NewObject
+
+_GIVE_UP: Final = delete(objects).where(among(objects.c.object_id))
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+
+
+@cache
+def _claim(dialect: str) -> Executable:
+    return (
+        insert_for(dialect, objects)
+        .on_conflict_do_nothing(index_elements=[objects.c.object_id])
+        .returning(objects.c.object_id, DatabaseClock())
+    )
+
+
+async def claim(
+    connection: AsyncConnection,
+    request_ids: Iterable[UUID],
+    plain: Mapping[UUID, NewObject],
+    bodies: Mapping[str, HeldBody],
+) -> tuple[set[UUID], datetime]:
+    """Which of the ids were not there yet, and the database's time if there were any.
+
+    A plain create's row is that of its object at once, the others' are placeholders. They are
+    inserted in one order everywhere: groups that share requests wait, and never deadlock.
+    """
+    rows = []
+    for request_id in sorted(request_ids):
+        new = plain.get(request_id)
+        if new is None:
+            rows.append(placeholder_row(request_id))
+        else:
+            held = Held(stored=new.object, location=new.location)
+            rows.append(object_row(held, bodies[new.location.key].body_id))
+    claims = (await connection.execute(_claim(connection.dialect.name), rows)).all()
+    now: datetime = max((moment for _, moment in claims), default=_LONG_AGO)
+    return {request_id for request_id, _ in claims}, now
+
+
+async def give_up(connection: AsyncConnection, request_ids: Iterable[UUID]) -> None:
+    """Take away the rows of those that made nothing."""
+    ids = sorted(request_ids)
+    if ids:
+        await connection.execute(_GIVE_UP, padded(ids))

@@ -1,0 +1,107 @@
+"""The questions that fill the ledger; each is one statement, for any number of names or ids."""
+
+from functools import cache
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, and_, func, literal_column, select, tuple_
+
+from sangraha.catalog.asked import asked
+from sangraha.catalog.lookup import among
+from sangraha.catalog.rows import HELD_COLUMNS
+from sangraha.catalog.tables import bodies, objects
+
+_HELD: Final = select(*HELD_COLUMNS).select_from(
+    objects.outerjoin(bodies, objects.c.body_id == bodies.c.id)
+)
+HELD: Final = _HELD.where(among(objects.c.object_id))
+"""The rows of these ids."""
+
+PLACES: Final = select(objects.c.object_id, objects.c.bucket, objects.c.name).where(
+    among(objects.c.object_id)
+)
+"""Where the objects of these ids are."""
+
+
+def _standing(table: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    # Literally as in the index: only then is it used.
+    return (
+        literal_column(f"({table}.state = 'live' OR {table}.is_marker)"),
+        literal_column(f"{table}.name IS NOT NULL"),
+    )
+
+
+def _below() -> Select[Any]:
+    taken, below = objects.alias("taken"), objects.alias("below")
+    following = (
+        select(below.c.object_id)
+        .where(
+            below.c.bucket == taken.c.bucket,
+            below.c.name == taken.c.name,
+            *_standing("below"),
+            tuple_(below.c.rank, below.c.version) < tuple_(taken.c.rank, taken.c.version),
+        )
+        .order_by(below.c.rank.desc(), below.c.version.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    taken_ones = select(following).where(among(taken.c.object_id), taken.c.name.is_not(None))
+    return _HELD.where(objects.c.object_id.in_(taken_ones))
+
+
+BELOW: Final = _below()
+"""The rows right below those of these ids, among the versions of their names."""
+
+
+@cache
+def tops(dialect: str) -> Select[Any]:
+    """Of each name asked for its bucket, itself, its last number, and the row on top if any."""
+    wanted, numbered = asked(dialect), objects.alias("numbered")
+    last = (
+        select(func.max(numbered.c.version))
+        .where(numbered.c.bucket == wanted.c.bucket, numbered.c.name == wanted.c.name)
+        .scalar_subquery()
+    )
+    on_top = and_(
+        objects.c.bucket == wanted.c.bucket,
+        objects.c.name == wanted.c.name,
+        literal_column("objects.is_current"),
+        literal_column("objects.name IS NOT NULL"),
+    )
+    return select(
+        wanted.c.bucket, wanted.c.name, func.coalesce(last, 0).label("last"), *HELD_COLUMNS
+    ).select_from(
+        wanted.outerjoin(objects, on_top).outerjoin(bodies, objects.c.body_id == bodies.c.id)
+    )
+
+
+@cache
+def live_versions(dialect: str) -> Select[Any]:
+    """The live rows of each name asked for."""
+    wanted = asked(dialect)
+    at_name = and_(objects.c.bucket == wanted.c.bucket, objects.c.name == wanted.c.name)
+    return (
+        select(*HELD_COLUMNS)
+        .select_from(
+            wanted.join(objects, at_name).outerjoin(bodies, objects.c.body_id == bodies.c.id)
+        )
+        .where(*_standing("objects"), literal_column("objects.state = 'live'"))
+    )
+
+
+@cache
+def floors(dialect: str) -> Select[Any]:
+    """Of each name and time asked for these, and the highest rank of what is no younger, but for
+    the rows of some ids.
+    """
+    wanted = asked(dialect)
+    highest = (
+        select(func.max(objects.c.rank))
+        .where(
+            objects.c.bucket == wanted.c.bucket,
+            objects.c.name == wanted.c.name,
+            objects.c.created_at <= wanted.c.at,
+            ~among(objects.c.object_id),
+        )
+        .scalar_subquery()
+    )
+    return select(wanted.c.bucket, wanted.c.name, wanted.c.at, func.coalesce(highest, 0))

@@ -1,0 +1,58 @@
+"""A body that is read in blocking steps, made the asynchronous stream that a store gives."""
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Final, Protocol
+
+from sangraha.errors import StoreUnavailable
+
+CHUNK_BYTES: Final = 1024 * 1024
+"""How much a stream gives at a time: less costs throughput, more only memory."""
+
+Run = Callable[[Callable[[], Any]], Awaitable[Any]]
+"""Does blocking work in a thread. Where its caller stops waiting, the work goes on."""
+
+
+class Source(Protocol):
+    """Where the bytes come from. It opens at the first read; one thread at a time uses it."""
+
+    def read(self) -> bytes:
+        """The next bytes, about CHUNK_BYTES; none at the end."""
+
+    def close(self) -> None:
+        """May come before anything was read."""
+
+
+async def read_ahead(source: Source, run: Run) -> AsyncGenerator[bytes, None]:
+    """All of it, one chunk ahead of who takes it; what goes wrong comes in its turn."""
+    alone = threading.Lock()
+    closed = False
+
+    def read() -> bytes:
+        with alone:
+            return b"" if closed else source.read()
+
+    def close() -> None:
+        nonlocal closed
+        with alone:
+            closed = True
+            source.close()
+
+    coming = asyncio.ensure_future(run(read))
+    try:
+        while chunk := await coming:
+            coming = asyncio.ensure_future(run(read))
+            yield chunk
+    finally:
+        coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)
+        with suppress(StoreUnavailable):
+            await run(close)
+
+
+def require_range(offset: int, length: int | None) -> None:
+    """Raises ValueError for what cannot be a range of any body."""
+    if offset < 0 or (length is not None and length < 0):
+        raise ValueError(f"not a range: {offset}, {length}")

@@ -1,0 +1,80 @@
+"""An answer that flows from the store to the client, chunk by chunk.
+
+Starlette's own streaming response cannot fail before its headers are out.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing, suppress
+
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from sangraha.errors import BodyMissing, SangrahaError
+
+Chunks = AsyncGenerator[bytes, None]
+
+
+class StreamedAnswer(Response):
+    """`length` bytes of `chunks`, which is called once the answer is to be sent.
+
+    What fails before the first chunk is answered as a problem; what fails later cuts the answer
+    short of its Content-Length, so that the client can tell (RFC 9112, section 8). No more than one
+    chunk waits for a slow client while the next is read.
+    """
+
+    def __init__(
+        self, status: int, headers: Mapping[str, str], chunks: Callable[[], Chunks], length: int
+    ) -> None:
+        super().__init__(status_code=status, headers={**headers, "Content-Length": str(length)})
+        self._chunks = chunks
+        self._left = length
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it. Raises ClientDisconnect as soon as the client is gone, with the stream closed,
+        and what the stream raises.
+        """
+        sending = asyncio.create_task(self._send(send))
+        leaving = asyncio.create_task(_gone(receive))
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not sending.done() and self._left:
+                raise ClientDisconnect
+            await sending
+        finally:
+            sending.cancel()
+            leaving.cancel()
+            await asyncio.gather(sending, leaving, return_exceptions=True)
+
+    async def _send(self, send: Send) -> None:
+        is_started = False
+        async with aclosing(self._chunks()) as chunks:
+            # The server writes in the background: the next chunk is read meanwhile.
+            async for chunk in chunks:
+                if not is_started:
+                    await self._send_head(send)
+                    is_started = True
+                more = len(chunk) < self._left
+                await send({"type": "http.response.body", "body": chunk, "more_body": more})
+                self._left -= len(chunk)
+                if not more:
+                    # Taken to its end, it was not given up; nobody misses what fails there.
+                    with suppress(SangrahaError):
+                        await anext(chunks, None)
+                    return
+        raise BodyMissing(f"the store's stream ended {self._left} bytes too early")
+
+    async def _send_head(self, send: Send) -> None:
+        await send(
+            {
+                "type": "http.response.start",
+                "status": self.status_code,
+                "headers": self.raw_headers,
+            }
+        )
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,467 @@
+"""A whole Sangraha in which nothing moves by itself: its processes go on one call at a time, may be
+frozen or killed between any two, and its clock only moves when it is told to.
+
+Catalog, worker, mailbox and sweep are the real ones; the broker is a list of messages, and the
+store keeps bodies in memory, with ages by the same clock.
+"""
+
+import asyncio
+import hashlib
+import sqlite3
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextvars import ContextVar
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+from obstore.store import MemoryStore
+from sqlalchemy import event, text
+
+from sangraha import messages
+from sangraha.broker.protocol import Fault, Message
+from sangraha.buckets import BucketSettings
+from sangraha.catalog.catalog import Catalog, DeadLetter
+from sangraha.catalog.database import Database
+from sangraha.catalog.verdict import Entry, Expired, Swept
+from sangraha.content_types import Watcher
+from sangraha.messages import (
+    Claimed,
+    CreateBucket,
+    CreateObject,
+    Inline,
+    WriteGroup,
+    WriteOutcome,
+    WriteRequest,
+)
+from sangraha.metrics import Metrics
+from sangraha.settings import load_settings
+from sangraha.store.keys import object_key
+from sangraha.store.obstore_store import ObstoreStore
+from sangraha.store.protocol import StoredBody
+from sangraha_orchestrator.hold import Hold
+from sangraha_orchestrator.mailbox import Mailbox
+from sangraha_orchestrator.sweep import Sweeper
+from sangraha_orchestrator.writes import WriteWorker
+
+BEGIN = datetime(2031, 1, 1, tzinfo=UTC)
+LIFE = timedelta(days=7)
+BUCKETS = ("default", "photos")
+T = TypeVar("T")
+Work = Coroutine[Any, Any, object]
+_TURNS = 10
+_METRICS = Metrics()
+_SETTINGS = load_settings(request_life_seconds=LIFE.total_seconds(), sweep_released_seconds=3600)
+_GATED = {
+    "buckets",
+    "commit",
+    "condemn",
+    "condemn_released",
+    "delete",
+    "list",
+    "orphans",
+    "purge_step",
+    "put",
+    "record_dead_letter",
+    "removed",
+    "revive_body",
+}
+"""The calls before which a process may be stopped. The others are no decisions."""
+_TABLES = ("objects", "bodies", "outcomes", "purges", "dead_letters", "dead_letter_bodies")
+
+_here: ContextVar["Process"] = ContextVar("process")
+
+
+class Clock:
+    """Moves only when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = BEGIN
+
+    def strftime(self, _: str, __: str) -> str:
+        """In place of SQLite's function of that name: the time of the database."""
+        return self.now.strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+class Process:
+    """Work that waits at every gate until it is let through."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, name: str, work: Callable[[], Work]
+    ) -> None:
+        self.name = name
+        self._waiting: list[asyncio.Future[None]] = []
+        self._at_work = 0
+        self._is_dead = False
+        self._moved = asyncio.Event()
+        self._task = loop.create_task(self._run(work))
+        self._task.add_done_callback(lambda _: self._moved.set())
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it ended or was killed."""
+        return self._task.done()
+
+    async def through(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Wait until it may do that, and do it."""
+        if self._is_dead:
+            raise asyncio.CancelledError
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        self._moved.set()
+        await future
+        self._at_work += 1
+        try:
+            return await call()
+        finally:
+            self._at_work -= 1
+            self._moved.set()
+
+    async def step(self) -> None:
+        """Let it do what it waits to do, and wait for what it will do next."""
+        await self._arrive()
+        if self._waiting:
+            self._waiting.pop(0).set_result(None)
+            await self._arrive()
+        if self.is_over and not self._is_dead:
+            self._task.result()
+
+    async def advance(self, steps: int) -> None:
+        """Let it do so many things."""
+        for _ in range(steps):
+            if not self.is_over:
+                await self.step()
+
+    async def finish(self) -> None:
+        """Let it do all that it has to do."""
+        while not self.is_over:
+            await self.step()
+
+    async def kill(self) -> None:
+        """It does nothing any more."""
+        self._is_dead = True
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self, work: Callable[[], Work]) -> None:
+        _here.set(self)
+        await work()
+
+    async def _arrive(self) -> None:
+        while True:
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
+            if self.is_over or (self._waiting and not self._at_work):
+                return
+            self._moved.clear()
+            await self._moved.wait()
+
+
+class Gated:
+    """A store or catalog as the processes see it."""
+
+    def __init__(self, inner: object) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._inner, name)
+        if name == "list":
+            return lambda: self._listed(call)
+        if name not in _GATED:
+            return call
+
+        async def gated(*arguments: Any, **named: Any) -> Any:
+            return await _here.get().through(lambda: call(*arguments, **named))
+
+        return gated
+
+    async def _listed(self, call: Callable[[], AsyncIterator[Any]]) -> AsyncIterator[Any]:
+        async def all_of_it() -> list[Any]:
+            return [batch async for batch in call()]
+
+        for batch in await _here.get().through(all_of_it):
+            yield batch
+
+
+class AgedStore(ObstoreStore):
+    """In memory; a body is as old as the clock says."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(MemoryStore(), timeout_seconds=60)
+        self._clock = clock
+        self.put_at: dict[str, datetime] = {}
+
+    async def put(self, key: str, body: bytes) -> None:
+        await super().put(key, body)
+        self.put_at.setdefault(key, self._clock.now)
+
+    async def delete(self, key: str) -> None:
+        await super().delete(key)
+        self.put_at.pop(key, None)
+
+    async def list(self) -> AsyncGenerator[Sequence[StoredBody], None]:
+        async for batch in super().list():
+            yield [StoredBody(body.key, body.size, self.put_at[body.key]) for body in batch]
+
+
+class Handed:
+    """A message that was handed to somebody, as broker/protocol.py has it."""
+
+    def __init__(self, queue: list[Message], message: Message, fault: Fault | None) -> None:
+        self.message = message
+        self.redeliveries = 0
+        self.fault = fault
+        self.lost = False
+        self._queue = queue
+
+    async def ack(self) -> None:
+        await _here.get().through(self._ack)
+
+    async def _ack(self) -> None:
+        # It may have been handed to somebody else meanwhile, who was quicker.
+        if self.message in self._queue:
+            self._queue.remove(self.message)
+
+    async def release(self) -> None:
+        raise AssertionError("nothing is away in this world")
+
+    async def dead_letter(self, fault: Fault) -> None:
+        raise AssertionError("every message can be decoded in this world")
+
+
+class Unheard:
+    """Nobody waits for replies."""
+
+    def writes(self, asked: Message, group_id: UUID, outcomes: Sequence[WriteOutcome]) -> None:
+        """Nothing."""
+
+
+class Worked:
+    """The catalog as workers and mailboxes see it: the world may have its own mind."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+
+    def __getattr__(self, name: str) -> Any:
+        mine = self._world if name in ("commit", "record_dead_letter") else self._world.catalog
+        return getattr(mine, name)
+
+
+class World:
+    """Everything there is. What is wrong in one may be put in place of what is right."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, folder: Path) -> None:
+        self._loop = loop
+        self._file = folder / "catalog.sqlite"
+        self._url = f"sqlite:///{self._file}"
+        self.clock = Clock()
+        self.catalog = self.new_catalog()
+        self.database = Database(self._url, timeout_seconds=60)
+        self._number = 0
+
+    def new_catalog(self) -> Catalog:
+        """The catalog, whose time is the clock's."""
+        catalog = Catalog(self._url, request_life_seconds=LIFE.total_seconds())
+        for engine in (catalog._connected._writer, catalog._connected._reader):
+            event.listen(engine.sync_engine, "connect", self._prepare)
+        return catalog
+
+    def _prepare(self, connection: Any, _: object) -> None:
+        connection.create_function("strftime", 2, self.clock.strftime)
+        cursor = connection.cursor()
+        # Nobody pulls the plug of this world.
+        cursor.execute("PRAGMA synchronous = OFF")
+        cursor.close()
+
+    async def start(self) -> None:
+        """Make the catalog's tables."""
+        await self.catalog.start()
+        self._reader = sqlite3.connect(self._file, isolation_level=None)
+
+    async def begin(self) -> None:
+        """Everything as on the first day."""
+        self.clock.now = BEGIN
+        self.store = AgedStore(self.clock)
+        self.queue: list[Message] = []
+        self.dead_letter_queue: list[Message] = []
+        self.processes: list[Process] = []
+        self.bodies: dict[str, bytes] = {}
+        self.promised: dict[UUID, str] = {}
+        self.uploaded: list[UUID] = []
+        self.letters_kept = 0
+        async with self.database.write() as connection:
+            for table in _TABLES:
+                await connection.execute(text(f"DELETE FROM {table}"))
+            await connection.execute(text("DELETE FROM buckets WHERE name <> 'default'"))
+        await self.catalog.commit([self.new_bucket()])
+        await self.sweeper(self.store, self.catalog).claim()
+
+    async def close(self) -> None:
+        """Let go of the catalog."""
+        self._reader.close()
+        await self.catalog.close()
+        await self.database.close()
+
+    def sweeper(self, store: Any, catalog: Any) -> Sweeper:
+        """Who sweeps."""
+        return Sweeper(store, catalog, _SETTINGS, _METRICS)
+
+    async def commit(self, entries: Sequence[Entry]) -> list[WriteOutcome | Expired | Swept]:
+        """How workers commit."""
+        return await self.catalog.commit(entries)
+
+    async def record_dead_letter(self, letter: DeadLetter) -> None:
+        """How letters are kept; a body that is there at that moment is promised to stay."""
+        await self.catalog.record_dead_letter(letter)
+        self.letters_kept += 1
+        for request in requests_in(letter.body or b""):
+            key = claimed_key(request)
+            if key in self.intact():
+                self.promised[request.request_id] = str(key)
+
+    def new_id(self) -> UUID:
+        """An id that was made now."""
+        self._number += 1
+        milliseconds = int(self.clock.now.timestamp() * 1000)
+        return UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62 | self._number)
+
+    def new_bucket(self) -> CreateBucket:
+        """The request that makes the second bucket, which keeps two versions."""
+        settings = BucketSettings(versions_to_keep=2)
+        return CreateBucket(request_id=self.new_id(), bucket=BUCKETS[1], settings=settings)
+
+    def is_young(self, request: WriteRequest) -> bool:
+        """Whether the request may still be committed by its age."""
+        made_at = datetime.fromtimestamp((request.request_id.int >> 80) / 1000, UTC)
+        return self.clock.now <= made_at + LIFE
+
+    def begin_process(self, name: str, work: Callable[[], Work]) -> Process:
+        """From now on it waits to do its first step."""
+        self.processes.append(Process(self._loop, name, work))
+        return self.processes[-1]
+
+    def upload(self, *, claimed: bool, bucket: str) -> Process:
+        """A receiver takes a body in."""
+        request_id = self.new_id()
+        body = b'{"number": %d}' % self._number
+        self.bodies[hashlib.sha256(body).hexdigest()] = body
+        self.uploaded.append(request_id)
+        return self.begin_process(
+            "receiver", lambda: self._receive(request_id, bucket, body, claimed)
+        )
+
+    async def _receive(self, request_id: UUID, bucket: str, body: bytes, claimed: bool) -> None:
+        key = object_key(bucket, request_id, None)
+        content: Claimed | Inline = Inline(body)
+        if claimed:
+            await Gated(self.store).put(key, body)
+            watcher = Watcher()
+            watcher.feed(body)
+            digest = hashlib.sha256(body).hexdigest()
+            content = Claimed(key=key, sha256=digest, seen=watcher.seen())
+        # In the second bucket they are all versions of one name.
+        name = "a" if bucket == BUCKETS[1] else None
+        request = CreateObject(request_id=request_id, bucket=bucket, name=name, content=content)
+
+        async def publish() -> None:
+            self.publish(request)
+
+        await _here.get().through(publish)
+
+    def publish(self, request: WriteRequest) -> None:
+        """From now on the request is in the queue."""
+        group = WriteGroup(group_id=request.request_id, requests=[request])
+        self.queue.append(Message(messages.encode(group), str(request.request_id)))
+
+    def work(self, message: Message) -> Process:
+        """A worker is handed the message, perhaps not the first one."""
+        catalog: Any = Gated(Worked(self))
+        store: Any = Gated(self.store)
+        worker = WriteWorker(store, catalog, Hold(60, _METRICS), Unheard(), _METRICS)  # type: ignore[arg-type]
+        handed = Handed(self.queue, message, None)
+        return self.begin_process("worker", lambda: worker.handle(handed))
+
+    def give_up(self, message: Message) -> None:
+        """The broker moves the message to its dead-letter queue."""
+        self.queue.remove(message)
+        self.dead_letter_queue.append(message)
+
+    def record(self, message: Message) -> Process:
+        """A mailbox is handed the message."""
+        fault = Fault(
+            error="delivery-limit", message="", attempts=21, host="", failed_at=self.clock.now
+        )
+        mailbox = Mailbox(Gated(Worked(self)), Hold(60, _METRICS), _METRICS)  # type: ignore[arg-type]
+        handed = Handed(self.dead_letter_queue, message, fault)
+        return self.begin_process("mailbox", lambda: mailbox.handle(handed))
+
+    def sweep(self) -> Process:
+        """A sweep begins, beside others perhaps."""
+        sweeper = self.sweeper(Gated(self.store), Gated(self.catalog))
+        return self.begin_process("sweep", sweeper.sweep)
+
+    def purge(self) -> Process:
+        """A purger looks for work."""
+        return self.begin_process("purge", self._purge)
+
+    async def _purge(self) -> None:
+        while await Gated(self.catalog).purge_step(1):
+            pass
+
+    @property
+    def running(self) -> list[Process]:
+        """Who has something left to do."""
+        return [process for process in self.processes if not process.is_over]
+
+    async def kill_all(self) -> None:
+        """Nobody does anything any more."""
+        for process in self.running:
+            await process.kill()
+
+    def live_objects(self) -> list[tuple[str, str, str | None, str | None]]:
+        """Those that are: id, digest, key of the body, and when that was condemned."""
+        return self._reader.execute(
+            "SELECT o.object_id, o.sha256, b.key, b.condemned_at FROM objects o"
+            " LEFT JOIN bodies b ON b.id = o.body_id WHERE o.state = 'live'"
+        ).fetchall()
+
+    def settled(self) -> set[UUID]:
+        """The requests that are done or rejected."""
+        rows = self._reader.execute(
+            "SELECT request_id FROM outcomes WHERE state <> 'dead'"
+            " UNION SELECT object_id FROM objects WHERE body_id NOTNULL"
+        )
+        return {UUID(request_id) for (request_id,) in rows}
+
+    def intact(self) -> set[str]:
+        """The bodies that are there and may be used."""
+        rows = self._reader.execute("SELECT key FROM bodies WHERE condemned_at NOTNULL")
+        return set(self.store.put_at).difference(key for (key,) in rows)
+
+    def referred_to(self) -> set[str]:
+        """The keys that live objects and letters refer to."""
+        rows = self._reader.execute(
+            "SELECT b.key FROM objects o JOIN bodies b ON b.id = o.body_id WHERE o.state = 'live'"
+            " UNION SELECT key FROM dead_letter_bodies"
+        )
+        return {key for (key,) in rows}
+
+    async def letters(self) -> list[DeadLetter]:
+        """All there are, with their bodies."""
+        found = [
+            await self.catalog.dead_letter(letter.letter_id)
+            for letter in await self.catalog.dead_letters(limit=1000)
+        ]
+        return [letter for letter in found if letter is not None]
+
+
+def requests_in(message: bytes) -> list[WriteRequest]:
+    """The requests of a message."""
+    return messages.decode(WriteGroup, message).requests
+
+
+def claimed_key(request: WriteRequest) -> str | None:
+    """Where the body of a create waits in the store, if it does."""
+    if isinstance(request, CreateObject) and isinstance(request.content, Claimed):
+        return request.content.key
+    return None

@@ -1,0 +1,192 @@
+"""Requests on their way to the queue and back, told by a broker that confirms on demand."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from uuid import UUID
+
+import pytest
+
+from sangraha import messages
+from sangraha.broker.protocol import Message
+from sangraha.ending import Ending
+from sangraha.errors import (
+    BrokerUnavailable,
+    CatalogUnavailable,
+    MessageTooLarge,
+    OutcomeUnknown,
+    QueueFull,
+)
+from sangraha.ids import IdMint
+from sangraha.messages import (
+    CreateObject,
+    Done,
+    Inline,
+    WriteGroup,
+    WriteOutcome,
+    WriteReplies,
+    WriteRequest,
+)
+from sangraha_receiver.submission import Submissions
+from tests.waiting import eventually
+
+
+class Broker:
+    """Publishing ends as `publishing` says; replies come when the test sends them."""
+
+    def __init__(self) -> None:
+        self.publishing: Callable[[], Exception | None] | None = lambda: None
+        self.published: list[WriteGroup] = []
+        self._handler: Callable[[Message], None] | None = None
+
+    async def open_reply_queue(self, name: str, handler: Callable[[Message], None]) -> None:
+        self._handler = handler
+
+    async def publish(self, queue: str, message: Message, *, timeout_seconds: float) -> None:
+        self.published.append(messages.decode(WriteGroup, message.body))
+        if self.publishing is None:
+            await asyncio.Event().wait()
+        elif (error := self.publishing()) is not None:
+            raise error
+
+    def reply(self, requests: Sequence[WriteRequest]) -> None:
+        outcomes: list[WriteOutcome] = [Done(request_id=one.request_id) for one in requests]
+        group = WriteReplies(group_id=uuid.uuid4(), outcomes=outcomes)
+        assert self._handler is not None
+        self._handler(Message(body=messages.encode(group), message_id="reply"))
+
+
+class Catalog:
+    """Knows the outcomes it was given; None: it is away."""
+
+    def __init__(self) -> None:
+        self.known: dict[UUID, WriteOutcome] | None = {}
+
+    async def outcomes(self, request_ids: Sequence[UUID]) -> dict[UUID, WriteOutcome]:
+        if self.known is None:
+            raise CatalogUnavailable
+        return {one: self.known[one] for one in request_ids if one in self.known}
+
+
+class House:
+    def __init__(self) -> None:
+        self.broker, self.catalog, self.ending = Broker(), Catalog(), Ending()
+        self.discarded: list[WriteRequest] = []
+        self.submissions = Submissions(
+            self.broker,  # type: ignore[arg-type]  # all it uses of one
+            self.catalog,  # type: ignore[arg-type]  # likewise
+            IdMint(b"a secret of sixteen"),
+            self._discard,
+            ending=self.ending,
+            reply_queue="replies",
+            publish_timeout_seconds=0.05,
+        )
+
+    async def _discard(self, requests: Sequence[WriteRequest]) -> None:
+        self.discarded += requests
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    house = House()
+    await house.submissions.start()
+    yield house
+    await house.submissions.stop()
+
+
+def creates(count: int) -> list[WriteRequest]:
+    return [CreateObject(request_id=uuid.uuid4(), content=Inline(b"x")) for _ in range(count)]
+
+
+async def test_outcomes_are_those_of_all_groups_that_were_sent(house: House) -> None:
+    first, second = creates(2), creates(1)
+    with house.submissions.open() as submission:
+        await submission.send(first)
+        await submission.send(second)
+        house.broker.reply([*second, first[1], *creates(1), first[0]])
+        outcomes = await submission.outcomes(5)
+    assert outcomes.keys() == {one.request_id for one in [*first, *second]}
+    assert [group.requests for group in house.broker.published] == [first, second]
+
+
+async def test_a_reply_is_as_good_as_a_confirm(house: House) -> None:
+    house.broker.publishing = None
+    (request,) = requests = creates(1)
+    with house.submissions.open() as submission:
+        sending = asyncio.create_task(submission.send(requests))
+        await eventually(lambda: house.broker.published)
+        house.broker.reply(requests)
+        await sending
+        assert (await submission.outcomes(5)).keys() == {request.request_id}
+
+
+@pytest.mark.parametrize("error", [BrokerUnavailable(), QueueFull(), MessageTooLarge()])
+async def test_what_was_not_sent_is_discarded_and_not_waited_for(
+    house: House, error: Exception
+) -> None:
+    sent, refused = creates(1), creates(2)
+    with house.submissions.open() as submission:
+        await submission.send(sent)
+        house.broker.publishing = lambda: error
+        with pytest.raises(type(error)):
+            await submission.send(refused)
+        assert house.discarded == refused
+        house.broker.reply(sent)
+        outcomes = await asyncio.wait_for(submission.outcomes(60), 5)
+        assert outcomes.keys() == {sent[0].request_id}
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_what_may_have_been_sent_is_kept_told_and_published_on(
+    house: House, count: int
+) -> None:
+    house.broker.publishing = OutcomeUnknown
+    requests = creates(count)
+    ids = [str(request.request_id) for request in requests]
+    with house.submissions.open() as submission:
+        with pytest.raises(OutcomeUnknown) as unknown:
+            await submission.send(requests)
+        members = unknown.value.members
+        if count == 1:
+            assert members == {"request_id": ids[0], "status_url": f"/requests/{ids[0]}"}
+        else:
+            assert members == {"request_ids": ids}
+        assert house.discarded == []
+        house.broker.publishing = lambda: None
+        before = len(house.broker.published)
+        await eventually(lambda: len(house.broker.published) > before)
+        house.broker.reply(requests)
+        assert len(await submission.outcomes(5)) == count
+    assert {group.group_id for group in house.broker.published} == {
+        house.broker.published[0].group_id
+    }
+
+
+async def test_a_lost_reply_is_made_good_by_the_catalog(house: House) -> None:
+    requests = creates(3)
+    done = Done(request_id=requests[1].request_id)
+    house.catalog.known = {done.request_id: done}
+    with house.submissions.open() as submission:
+        await submission.send(requests)
+        house.broker.reply(requests[:1])
+        outcomes = await submission.outcomes(0.05)
+        assert outcomes.keys() == {one.request_id for one in requests[:2]}
+        house.catalog.known = None
+        assert len(await submission.outcomes(0.01)) == 1
+
+
+async def test_one_who_does_not_wait_hears_nothing(house: House) -> None:
+    requests = creates(1)
+    with house.submissions.open() as submission:
+        await submission.send(requests)
+        house.broker.reply(requests)
+        assert await submission.outcomes(0) == {}
+
+
+async def test_those_who_wait_are_answered_when_the_process_ends(house: House) -> None:
+    with house.submissions.open() as submission:
+        await submission.send(creates(1))
+        waiting = asyncio.create_task(submission.outcomes(60))
+        await asyncio.sleep(0)
+        house.ending.soon.set()
+        assert await asyncio.wait_for(waiting, 5) == {}

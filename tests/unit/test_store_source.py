@@ -1,0 +1,79 @@
+"""A stream that is read one chunk ahead, of a source that blocks."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+
+from sangraha.errors import StoreUnavailable
+from sangraha.store.source import read_ahead
+
+
+class Script:
+    """A source that gives what it was told to."""
+
+    def __init__(self, *steps: bytes | Exception) -> None:
+        self.steps = list(steps)
+        self.is_closed = False
+
+    def read(self) -> bytes:
+        step = self.steps.pop(0)
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+async def in_a_thread(work: Callable[[], Any]) -> Any:
+    return await asyncio.to_thread(work)
+
+
+async def test_a_failure_comes_after_the_chunks_before_it() -> None:
+    source = Script(b"one", b"two", StoreUnavailable("gone"))
+    stream = read_ahead(source, in_a_thread)
+    assert await anext(stream) == b"one"
+    assert await anext(stream) == b"two"
+    with pytest.raises(StoreUnavailable):
+        await anext(stream)
+    assert source.is_closed
+
+
+async def test_one_chunk_is_read_ahead_and_no_more() -> None:
+    source = Script(b"one", b"two", b"three", b"")
+    ahead: list[int] = []
+
+    async def run(work: Callable[[], Any]) -> Any:
+        ahead.append(len(source.steps))
+        return work()
+
+    async with aclosing(read_ahead(source, run)) as stream:
+        assert await anext(stream) == b"one"
+        await asyncio.sleep(0)
+        assert source.steps == [b"three", b""]
+    assert source.is_closed
+    assert ahead[:2] == [4, 3]
+
+
+async def test_a_read_that_comes_after_the_end_opens_nothing() -> None:
+    source = Script(b"one")
+    late: list[Callable[[], Any]] = []
+
+    async def run(work: Callable[[], Any]) -> Any:
+        if not late:
+            late.append(work)
+            await asyncio.Event().wait()
+        return work()
+
+    reading = asyncio.ensure_future(anext(read_ahead(source, run)))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    assert source.is_closed
+    assert late[0]() == b""
+    assert source.steps == [b"one"]
