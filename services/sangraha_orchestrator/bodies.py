@@ -7,9 +7,8 @@ from typing import Final
 from uuid import UUID
 
 from sangraha.catalog.verdict import Entry, NewObject
-from sangraha.messages import Claimed, CreateObject, Inline, Rejected, WriteOutcome, WriteRequest
+from sangraha.messages import Claimed, CreateObject, Rejected, WriteOutcome, WriteRequest
 from sangraha.store.protocol import Store
-from sangraha_orchestrator.verdicts import body_key
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +32,11 @@ class Bodies:
         for request, entry in zip(requests, entries, strict=True):
             if not isinstance(request, CreateObject):
                 continue
-            key = body_key(request)
-            if isinstance(request.content, Inline) and isinstance(entry, NewObject):
-                puts.append(self._put(key, request.content.body))
-            if isinstance(request.content, Claimed) or isinstance(entry, NewObject):
-                self._keys[request.request_id] = key
+            if isinstance(request.content, Claimed):
+                self._keys[request.request_id] = request.content.key
+            elif isinstance(entry, NewObject):
+                self._keys[request.request_id] = entry.location.key
+                puts.append(self._put(entry.location.key, request.content.body))
         # All of them end before any is tried again: no two puts of one key at a time.
         for result in await asyncio.gather(*puts, return_exceptions=True):
             if isinstance(result, BaseException):

@@ -7,17 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
+import msgspec
 
 from sangraha import messages
 from sangraha.broker.protocol import Delivery, Fault, Message
 from sangraha.buckets import Bucket
 from sangraha.catalog.catalog import Catalog
-from sangraha.catalog.verdict import Entry, Expired, Swept
+from sangraha.catalog.verdict import Entry, Expired, NewObject, Swept
 from sangraha.errors import RequestDead, Unavailable, UndecodableMessage
 from sangraha.logs import bound
 from sangraha.messages import CreateObject, Dead, Inline, WriteGroup, WriteOutcome, WriteRequest
 from sangraha.metrics import Metrics
+from sangraha.store.keys import next_key
 from sangraha.store.protocol import Store
 from sangraha_orchestrator.bodies import Bodies
 from sangraha_orchestrator.deaths import (
@@ -35,8 +36,6 @@ from sangraha_orchestrator.verdicts import runs, verdict
 logger = logging.getLogger(__name__)
 
 _IN_THREAD_BYTES: Final = 64 * 1024
-_REMOVAL_SECONDS: Final = 5.0
-_REMOVAL_POLL_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +117,10 @@ class WriteWorker:
             buckets = await work.patience.until_done(lambda: self._catalog.buckets(sorted(names)))
         entries = [await self._entry(request, buckets) for request in requests]
         committed = await self._stored(requests, entries, work)
-        for at, outcome in enumerate(committed):
-            if isinstance(outcome, Swept) and await self._revived(requests[at], outcome.key, work):
-                committed[at : at + 1] = await self._stored([requests[at]], [entries[at]], work)
-        return committed
+        return [
+            await self._stored_elsewhere(request, entry, outcome, work)
+            for request, entry, outcome in zip(requests, entries, committed, strict=True)
+        ]
 
     async def _stored(
         self, requests: Sequence[WriteRequest], entries: Sequence[Entry], work: _Work
@@ -136,24 +135,21 @@ class WriteWorker:
             return await asyncio.to_thread(verdict, request, buckets)
         return verdict(request, buckets)
 
-    async def _revived(self, request: WriteRequest, key: str, work: _Work) -> bool:
-        """Whether a body that was swept may be put again: its removal is waited for, but not long.
-
-        One that was only claimed is gone.
+    async def _stored_elsewhere(
+        self,
+        request: WriteRequest,
+        entry: Entry,
+        outcome: WriteOutcome | Expired | Swept,
+        work: _Work,
+    ) -> WriteOutcome | Expired | Swept:
+        """The outcome, once the body is not at a key that was swept: whoever sweeps may remove what
+        is there at any time. A body that was only claimed is gone.
         """
-        if not isinstance(request, CreateObject) or not isinstance(request.content, Inline):
-            return False
-        retrying = AsyncRetrying(
-            retry=retry_if_result(lambda revived: not revived),
-            wait=wait_fixed(_REMOVAL_POLL_SECONDS),
-            stop=stop_after_delay(_REMOVAL_SECONDS),
-            retry_error_callback=lambda _: False,
-        )
-
-        async def attempted() -> bool:
-            return await work.patience.until_done(lambda: self._catalog.revive_body(key))
-
-        return await retrying(attempted)
+        while isinstance(outcome, Swept) and isinstance(entry, NewObject) and _is_inline(request):
+            there = msgspec.structs.replace(entry.location, key=next_key(outcome.key))
+            entry = msgspec.structs.replace(entry, location=there)
+            (outcome,) = await self._stored([request], [entry], work)
+        return outcome
 
     async def _ended(
         self, request: WriteRequest, outcome: WriteOutcome | Expired | Swept, work: _Work
@@ -212,3 +208,7 @@ class WriteWorker:
             traceparent=request.traceparent,
         ):
             logger.info("write %s", kind, extra=extra)
+
+
+def _is_inline(request: WriteRequest) -> bool:
+    return isinstance(request, CreateObject) and isinstance(request.content, Inline)

@@ -23,6 +23,7 @@ from sangraha.messages import (
     PatchInfo,
     Precondition,
 )
+from sangraha.store.keys import next_key
 from tests.contract.catalog_order_contract import all_rows, flaws
 from tests.contract.catalog_samples import MINT, dead_letter, id_made, new_object, rejected
 from tests.contract.catalog_suite import (
@@ -31,6 +32,7 @@ from tests.contract.catalog_suite import (
     at_name,
     count,
     done,
+    located,
     made,
     refused,
 )
@@ -187,20 +189,18 @@ class ChangesContract(CatalogSuite):
         assert await catalog.outcomes([nameless.request_id, named.request_id]) == {}
         assert await count(database, "objects") == 1
 
-    async def test_a_removed_body_may_be_put_again(
+    async def test_a_body_that_was_removed_is_never_used_again(
         self, catalog: Catalog, database: Database
     ) -> None:
         for new in (new_object(), new_object(name="a")):
             key = new.location.key
             await condemn(database, new)
-            assert not await catalog.revive_body(key)
             assert await catalog.commit([new]) == [Swept(new.request_id, key)]
             await condemn(database, new, removed=True)
             assert await catalog.commit([new]) == [Swept(new.request_id, key)]
-            assert await catalog.revive_body(key)
-            assert await catalog.revive_body(key)
-            await done(catalog, new)
-        assert await catalog.revive_body("default/objects/never-heard-of")
+            there = msgspec.structs.replace(new.location, key=next_key(key))
+            await done(catalog, msgspec.structs.replace(new, location=there))
+            assert (await located(catalog, new.request_id)).location == there
 
     async def test_what_is_recorded_is_answered_although_its_body_is_gone(
         self, catalog: Catalog, database: Database

@@ -1,6 +1,5 @@
 """Bodies through the queue: inside messages and claimed, refused, swept, and buckets' rules."""
 
-import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +20,7 @@ from sangraha.messages import (
     Rejected,
     WriteOutcome,
 )
-from sangraha.store.keys import object_key
+from sangraha.store.keys import next_key, object_key
 from sangraha.store.timed import TimedStore
 from tests.integration.conftest import House
 from tests.integration.writer import Writer, claim, create
@@ -236,55 +235,28 @@ async def condemn(house: House, request_id: UUID) -> str:
     return key
 
 
-async def test_an_inline_body_that_was_swept_is_put_again(house: House) -> None:
-    writer = await Writer(house).open()
-    request = create(house, b'"again"')
-    key = await condemn(house, request.request_id)
-    await house.store.delete(key)
-    await house.catalog.removed([key])
-    neighbour = create(house, b"1")
-    outcomes = await writer.send(request, neighbour)
-    assert [type(one) for one in outcomes] == [Done, Done]
-    assert await house.body_of(request.request_id) == b'"again"'
-
-
-async def test_a_write_waits_for_the_removal_of_its_body_that_is_under_way(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    writer = await Writer(house).open()
-    request = create(house, b'"again"')
-    key = await condemn(house, request.request_id)
-    asked = asyncio.Event()
-    revive = house.catalog.revive_body
-
-    async def watched(key: str) -> bool:
-        revived = await revive(key)
-        asked.set()
-        return revived
-
-    monkeypatch.setattr(house.catalog, "revive_body", watched)
-    sending = asyncio.create_task(writer.one(request))
-    await asked.wait()
-    await house.store.delete(key)
-    await house.catalog.removed([key])
-    assert isinstance(await sending, Done)
-    assert await house.body_of(request.request_id) == b'"again"'
-
-
-async def test_a_write_whose_bodys_removal_does_not_end_is_set_aside_and_can_be_sent_again(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sangraha_orchestrator.writes._REMOVAL_SECONDS", 0.5)
+async def test_an_inline_body_that_was_swept_goes_to_another_key(house: House) -> None:
     writer = await Writer(house).open()
     request, neighbour = create(house, b'"again"'), create(house, b"1")
     key = await condemn(house, request.request_id)
     outcomes = await writer.send(request, neighbour)
-    assert [type(one) for one in outcomes] == [Dead, Done]
-    (letter,) = await house.catalog.dead_letters(limit=9)
-    assert (letter.fault.error, letter.body_keys) == ("swept", [key])
+    assert [type(one) for one in outcomes] == [Done, Done]
+    # Whoever condemned it may remove it now, or any time later.
     await house.store.delete(key)
     await house.catalog.removed([key])
+    assert await house.body_of(request.request_id) == b'"again"'
+    assert await writer.send(request) == outcomes[:1]
+
+
+async def test_a_body_is_swept_however_often(house: House) -> None:
+    writer = await Writer(house).open()
+    request = create(house, b'"again"', file_name="a.json")
+    key = object_key("default", request.request_id, "a.json")
+    keys = [key, next_key(key), next_key(next_key(key))]
+    assert await house.catalog.condemn(keys) == set(keys)
     assert isinstance(await writer.one(request), Done)
+    for key in keys:
+        await house.store.delete(key)
     assert await house.body_of(request.request_id) == b'"again"'
 
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -92,7 +93,7 @@ async def test_a_large_form_is_not_read_while_the_store_is_away(
 
 
 async def test_a_large_value_waits_for_its_turn_in_whatever_it_comes(tmp_path: Path) -> None:
-    limits = {"stream_concurrency": 1, "publish_timeout_seconds": 0.05}
+    limits: dict[str, Any] = {"stream_concurrency": 1, "publish_timeout_seconds": 0.05}
     file = {"file": ("a", bytes(LIMIT + 1), "x/y")}
     async with open_intake(tmp_path, **limits) as intake:
         async with intake.receiver.uploads.turn() as another:

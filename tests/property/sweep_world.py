@@ -64,7 +64,6 @@ _GATED = {
     "put",
     "record_dead_letter",
     "removed",
-    "revive_body",
 }
 """The calls before which a process may be stopped. The others are no decisions."""
 _TABLES = ("objects", "bodies", "outcomes", "purges", "dead_letters", "dead_letter_bodies")
@@ -281,6 +280,7 @@ class World:
     async def begin(self) -> None:
         """Everything as on the first day."""
         self.clock.now = BEGIN
+        self._number = 0
         self.store = AgedStore(self.clock)
         self.queue: list[Message] = []
         self.dead_letter_queue: list[Message] = []

@@ -3,10 +3,11 @@
 import re
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sangraha.store.keys import is_key, object_key, require_key
+from sangraha.store.keys import is_key, next_key, object_key, require_key
 
 KEY = re.compile(r"default/objects/([0-9a-f-]{36})(-[A-Za-z0-9._-]{1,64})?")
 
@@ -42,3 +43,18 @@ def test_what_is_taken_as_a_key_stays_below_its_folder(text: str) -> None:
     assert key.isascii()
     assert all(segment and not segment.startswith(".") for segment in key.split("/"))
     assert not set(key) & set("\\%\0~*")
+
+
+@given(st.uuids(), st.none() | st.text(max_size=300))
+def test_there_is_always_another_key_for_an_object(object_id: UUID, file_name: str | None) -> None:
+    keys = [object_key("default", object_id, file_name)]
+    slug = keys[0].removeprefix(f"default/objects/{object_id}")
+    for number in range(2, 12):
+        keys.append(require_key(next_key(keys[-1])))
+        assert keys[-1] == f"default/objects/{object_id}.{number}{slug}"
+
+
+def test_only_an_object_has_another_key() -> None:
+    for key in ("", "default/objects/", "default/packs/1", f"default/objects/{UUID(int=1)}/2"):
+        with pytest.raises(ValueError, match="not a key of an object"):
+            next_key(key)

@@ -47,9 +47,9 @@ from tests.property.sweep_world import (
 T = TypeVar("T")
 
 FAR = 100
-STEPS = st.sampled_from([FAR, FAR, FAR, 1, 2, 3, 4, 5])
+STEPS = st.sampled_from([FAR] * 6 + [1, 2, 3, 4, 5])
 WHICH = st.integers(0, 100)
-HOURS = st.sampled_from([2, 6 * 24, 9 * 24, 9 * 24])
+HOURS = st.sampled_from([9 * 24, 9 * 24, 9 * 24, 2, 6 * 24])
 CHANGES = ("copy", "copy", "delete", "delete", "delete name", "purge bucket", "make bucket")
 
 
@@ -58,7 +58,8 @@ class Interleavings(RuleBasedStateMachine):
 
     world: ClassVar[World]
     runner: ClassVar[asyncio.Runner]
-    ends_well: ClassVar[bool] = True
+    is_narrow: ClassVar[bool] = False
+    """Whether only uploads, letters and sweeps are tried, and not how all ends."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -100,7 +101,7 @@ class Interleavings(RuleBasedStateMachine):
     def sweep(self, steps: int) -> None:
         self.advance(self.world.sweep(), steps)
 
-    @precondition(lambda self: self.world.uploaded)
+    @precondition(lambda self: self.world.uploaded and not self.is_narrow)
     @rule(which=WHICH, kind=st.sampled_from(CHANGES), steps=STEPS)
     def change(self, which: int, kind: str, steps: int) -> None:
         request_id, bucket = self.world.new_id(), BUCKETS[1]
@@ -123,7 +124,7 @@ class Interleavings(RuleBasedStateMachine):
     def go_on(self, which: int, steps: int) -> None:
         self.advance(_one_of(self.world.running, which), steps)
 
-    @precondition(lambda self: self.world.running)
+    @precondition(lambda self: self.world.running and not self.is_narrow)
     @rule(which=WHICH)
     def kill(self, which: int) -> None:
         self.run(_one_of(self.world.running, which).kill())
@@ -137,7 +138,7 @@ class Interleavings(RuleBasedStateMachine):
         assert wrongs(self.world) == []
 
     def teardown(self) -> None:
-        if self.ends_well:
+        if not self.is_narrow:
             self.run(settle(self.world))
             assert wrongs(self.world) == []
             assert self.run(leftovers(self.world)) == set()
@@ -235,7 +236,7 @@ class Headlong(World):
                 return getattr(catalog, name)
 
             async def condemn(self, keys: set[str]) -> set[str]:
-                for key in keys:
+                for key in sorted(keys):
                     await store.delete(key)
                 await catalog.condemn(keys)
                 return keys
@@ -264,7 +265,7 @@ def explore(kind: type[World], runner: asyncio.Runner, folder: Path, examples: i
     """Try so many ways in which things may go; those of a wrong world until one goes wrong."""
     world = kind(runner.get_loop(), folder)
     runner.run(world.start())
-    fields = {"world": world, "runner": runner, "ends_well": kind is World}
+    fields = {"world": world, "runner": runner, "is_narrow": kind is not World}
     machine = type("Machine", (Interleavings,), fields)
     try:
         run_state_machine_as_test(

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Final
 
-from sqlalchemy import Executable, bindparam, exists, literal_column, select, update
+from sqlalchemy import Executable, bindparam, exists, literal_column, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sangraha.catalog.columns import DatabaseClock
@@ -20,13 +20,6 @@ _IN_USE: Final = exists().where(
 )
 _RELEASE: Final = update(bodies).where(_AMONG, ~_IN_USE).values(released_at=DatabaseClock())
 _RETAIN: Final = update(bodies).where(_AMONG).values(released_at=None)
-_BY_KEY: Final = bodies.c.key == bindparam("body_key")
-_REVIVE: Final = (
-    update(bodies)
-    .where(_BY_KEY, bodies.c.removed_at.is_not(None))
-    .values(released_at=None, condemned_at=None, removed_at=None)
-)
-_CONDEMNED: Final = select(bodies.c.id).where(_BY_KEY, bodies.c.condemned_at.is_not(None))
 
 
 @cache
@@ -63,10 +56,3 @@ async def retain(connection: AsyncConnection, body_ids: Collection[int]) -> None
     """Forget that they were released: there are objects in them again."""
     if body_ids:
         await connection.execute(_RETAIN, {"body_ids": sorted(body_ids)})
-
-
-async def revive(connection: AsyncConnection, key: str) -> bool:
-    """Let a body that was removed be put and committed again; whether that may be done now."""
-    await connection.execute(_REVIVE, {"body_key": key})
-    condemned = await connection.execute(_CONDEMNED, {"body_key": key})
-    return condemned.first() is None

@@ -11,7 +11,6 @@ from sqlalchemy import select
 
 from sangraha.buckets import Bucket, BucketPage
 from sangraha.catalog import condemned, dead_letter, worker
-from sangraha.catalog.bodies import revive
 from sangraha.catalog.bucket_listing import page_of_buckets
 from sangraha.catalog.bucket_rows import live_buckets
 from sangraha.catalog.commit import commit_group
@@ -100,13 +99,6 @@ class Catalog:
         """Those of the buckets that there are."""
         async with self._database.read() as connection:
             return await live_buckets(connection, names)
-
-    async def revive_body(self, key: str) -> bool:
-        """Let a body that was swept away be put and committed after all. False while it is still
-        being removed: try again later.
-        """
-        async with self._database.write() as connection:
-            return await revive(connection, key)
 
     async def outcome(self, request_id: UUID) -> WriteOutcome | None:
         """What became of the request, None if nothing is recorded."""

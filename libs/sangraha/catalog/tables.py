@@ -165,7 +165,8 @@ objects: Final = Table(
 )
 """`is_current` is true for every object without a name, and for one row of each name: the one on
 top, by `rank` and then `version`. `is_marker` says that the name was deleted by this row; its
-state is deleted, and its id that of the request.
+state is deleted, and its id that of the request. A row that has no body and is no marker was one,
+or only keeps the number of a version that is elsewhere now.
 """
 
 purges: Final = Table(

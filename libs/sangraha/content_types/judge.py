@@ -82,7 +82,7 @@ def _judge(seen: Seen, rules: Rules, declared: str | None) -> ContentType:
     if kind is None:
         raise rules.refusal(other, detected)
     rules.check(_found(kind, declared), kind.content_type)
-    raise damage or broken(kind.noun, "it does not have the structure of one")
+    raise broken(kind.noun, "it does not have the structure of one")
 
 
 def _found(kind: Kind, declared: str | None) -> ContentType:

@@ -148,9 +148,7 @@ def _as_utf8(body: bytes) -> bytes | None:
 
 def _tail_as_utf8(seen: Seen) -> bytes:
     encoding = _UTF_16.get(seen.head[:2])
-    if encoding is None:
-        return seen.tail
-    return seen.tail[(seen.size - len(seen.tail)) % 2 :].decode(encoding, "replace").encode()
+    return seen.tail.decode(encoding, "replace").encode() if encoding else seen.tail
 
 
 def _is_harmless(document: bytes) -> bool:

@@ -21,6 +21,7 @@ _MAX_EXTENSION: Final = 16
 _KEY: Final = re.compile(
     r"(?!\.)[A-Za-z0-9._=+,@()'! -]{1,255}(?:/(?!\.)[A-Za-z0-9._=+,@()'! -]{1,255})*"
 )
+_OBJECT_KEY: Final = re.compile(r"([^/]+/objects/[0-9a-f-]{36})(?:\.([0-9]+))?((?:-.*)?)")
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -31,6 +32,17 @@ def object_key(bucket: str, object_id: UUID, file_name: str | None) -> str:
     """
     slug = _slug(file_name or "")
     return f"{bucket}/objects/{object_id}{'-' if slug else ''}{slug}"
+
+
+def next_key(key: str) -> str:
+    """Where a body goes that should lie at this key of `object_key`, if nothing may any more:
+    `{bucket}/objects/{id}.2-{slug}`, then `.3` and so on.
+    """
+    found = _OBJECT_KEY.fullmatch(key)
+    if found is None:
+        raise ValueError(f"not a key of an object: {key[:100]!r}")
+    stem, number, slug = found.groups()
+    return f"{stem}.{int(number or 1) + 1}{slug}"
 
 
 def require_key(key: str) -> str:
