@@ -91,7 +91,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VersionPage(msgspec.Struct, frozen=True, kw_only=True):
-    """One page of the versions of a name, the one on top first; None as `next_cursor` at the end."""
+    """One page of the versions of a name, the one on top first. The last has no `next_cursor`."""
 
     versions: list[Version]
     next_cursor: str | None

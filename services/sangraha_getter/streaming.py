@@ -6,12 +6,16 @@ Starlette's own streaming response cannot fail before its headers are out.
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
+from typing import Final
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from sangraha.errors import BodyMissing, SangrahaError
+
+STALL_SECONDS: Final = 120.0
+"""A client that does not take the next chunk within this time is taken for gone."""
 
 Chunks = AsyncGenerator[bytes, None]
 
@@ -56,7 +60,11 @@ class StreamedAnswer(Response):
                     await self._send_head(send)
                     is_started = True
                 more = len(chunk) < self._left
-                await send({"type": "http.response.body", "body": chunk, "more_body": more})
+                try:
+                    async with asyncio.timeout(STALL_SECONDS):
+                        await send({"type": "http.response.body", "body": chunk, "more_body": more})
+                except TimeoutError:
+                    raise ClientDisconnect from None
                 self._left -= len(chunk)
                 if not more:
                     # Taken to its end, it was not given up; nobody misses what fails there.

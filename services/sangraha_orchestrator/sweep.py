@@ -5,6 +5,7 @@ may be stopped at any point, and several may be at work at once.
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import aclosing
@@ -14,11 +15,13 @@ from typing import Final, Literal
 import msgspec
 
 from sangraha.catalog.catalog import Catalog
-from sangraha.errors import BodyMissing, InvalidConfiguration
+from sangraha.errors import BodyMissing, InvalidConfiguration, StoreUnavailable
 from sangraha.metrics import Metrics
 from sangraha.settings import Settings
 from sangraha.store.keys import EPOCH_KEY
 from sangraha.store.protocol import Store, StoredBody
+
+logger = logging.getLogger(__name__)
 
 Reason = Literal["orphan", "released", "unfinished"]
 Tell = Callable[[Reason, str], None]
@@ -109,8 +112,7 @@ class Sweeper:
 
     async def _release(self) -> Batches:
         while keys := await self._catalog.condemn_released(self._released_seconds, _AT_A_TIME):
-            await self._remove(keys)
-            yield keys
+            yield await self._remove(keys)
 
     async def _would_release(self) -> Batches:
         after = None
@@ -125,8 +127,7 @@ class Sweeper:
             for start in range(0, len(old), _AT_A_TIME):
                 found = await self._catalog.orphans(old[start : start + _AT_A_TIME])
                 if found and not dry_run:
-                    found = await self._catalog.condemn(found)
-                    await self._remove(found)
+                    found = await self._remove(await self._catalog.condemn(found))
                 if found:
                     yield found
 
@@ -139,16 +140,27 @@ class Sweeper:
                         await self._store.abandon(unfinished)
                     yield [unfinished.key]
 
-    async def _remove(self, condemned: Collection[str]) -> None:
-        deletes = (self._delete(key) for key in condemned)
-        for result in await asyncio.gather(*deletes, return_exceptions=True):
-            if isinstance(result, BaseException):
-                raise result
-        await self._catalog.removed(condemned)
+    async def _remove(self, condemned: Collection[str]) -> set[str]:
+        """Those that are gone now. What the store does not let go of yet (MinIO waits for those who
+        read it) stays condemned, and a later sweep finds it among the orphans.
+        """
+        keys = list(condemned)
+        deleted = await asyncio.gather(*(self._delete(key) for key in keys))
+        gone = {key for key, is_gone in zip(keys, deleted, strict=True) if is_gone}
+        await self._catalog.removed(gone)
+        if len(gone) < len(keys):
+            # One body that stays is no reason to stop; a store that is away is.
+            await self._store.check()
+        return gone
 
-    async def _delete(self, key: str) -> None:
+    async def _delete(self, key: str) -> bool:
         async with self._places:
-            await self._store.delete(key)
+            try:
+                await self._store.delete(key)
+            except StoreUnavailable as error:
+                logger.warning("left %s for a later sweep: %s", key, error)
+                return False
+            return True
 
 
 def old_bodies(listed: Collection[StoredBody], before: datetime) -> list[str]:

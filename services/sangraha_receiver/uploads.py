@@ -50,12 +50,13 @@ class Uploads:
         """
         if announced is not None and announced > self.max_body_bytes:
             raise too_large(self.max_body_bytes)
+        if announced is not None and announced > self.inline_body_bytes:
+            await self.require_ways()
         bounded = self._bounded(chunks)
-        start: list[bytes] = []
-        if announced is None or announced <= self.inline_body_bytes:
-            start, is_whole = await _gathered(bounded, self.inline_body_bytes)
-            if is_whole:
-                return _inline(b"".join(start), expected)
+        # Only what has really come takes a turn: announcing costs a client nothing.
+        start, is_whole = await _gathered(bounded, self.inline_body_bytes)
+        if is_whole:
+            return _inline(b"".join(start), expected)
         async with self.turn() as turn:
             await turn.take()
             return await self._claim(_continued(start, bounded), key, expected)

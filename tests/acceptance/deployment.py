@@ -53,13 +53,16 @@ class Deployment:
             if line.startswith("{")
         ]
 
+    def client(self) -> Client:
+        """A client of it."""
+        return Client({service: server.url for service, server in self.servers.items()})
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Client]:
         """Start all of it, and give a client of it."""
         try:
             await asyncio.gather(*(asyncio.to_thread(one.start) for one in self.processes))
-            urls = {service: server.url for service, server in self.servers.items()}
-            async with Client(urls) as client:
+            async with self.client() as client:
                 yield client
         finally:
             await asyncio.gather(*(asyncio.to_thread(one.stop) for one in self.processes))

@@ -49,6 +49,7 @@ def peaks(deployment: Deployment) -> Mapping[Service, int]:
     }
 
 
+@pytest.mark.timeout(600)
 async def test_5_gib_go_in_and_out_in_bounded_memory(
     client: Client, deployment: Deployment
 ) -> None:

@@ -10,10 +10,17 @@ import pytest
 
 from development.software import ARIA2, CURL, WGET
 from tests.acceptance.client import Client
+from tests.acceptance.deployment import Deployment
 from tests.acceptance.programs import run
 
 MIB = 1024 * 1024
 FOLDER = "/buckets/default/objects"
+
+
+@pytest.fixture
+async def client(shared_deployment: Deployment) -> AsyncIterator[Client]:
+    async with shared_deployment.client() as client:
+        yield client
 
 
 @pytest.fixture
@@ -26,7 +33,7 @@ def body() -> bytes:
 async def address(client: Client, body: bytes) -> str:
     """Where a reader finds `body`."""
     answer = await client.put("film.bin", body)
-    assert answer.status_code == 201, answer.text
+    assert answer.is_success, answer.text
     return client.url("getter", f"{FOLDER}/film.bin")
 
 

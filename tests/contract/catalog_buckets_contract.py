@@ -20,6 +20,7 @@ from sangraha.messages import (
     Rejected,
     Underway,
 )
+from tests.contract.catalog_order_contract import flaws
 from tests.contract.catalog_samples import MINT, new_object
 from tests.contract.catalog_suite import CatalogSuite, at_name, count, done, made, refused
 
@@ -184,6 +185,18 @@ class BucketsContract(CatalogSuite):
         ]
         assert await at_name(catalog, "a", "photos") == group[-1].request_id
         assert await count(database, "buckets") == 2
+
+    async def test_nothing_is_put_into_a_bucket_after_its_end_in_the_same_group(
+        self, catalog: Catalog, database: Database
+    ) -> None:
+        await done(catalog, create())
+        before, after = new_object(bucket="photos"), new_object(bucket="photos")
+        kept = await catalog.commit([before, delete()])
+        assert [type(outcome) for outcome in kept] == [Done, Rejected]
+        end = DeleteObject(request_id=MINT.new(), object_id=before.request_id)
+        lost = await catalog.commit([end, delete(), after])
+        assert [type(outcome) for outcome in lost] == [Done, Done, Rejected]
+        assert await flaws(database) == {}
 
     async def test_a_full_bucket_is_purged_in_the_background(
         self, catalog: Catalog, database: Database

@@ -11,7 +11,14 @@ from sangraha.catalog.catalog import Catalog, Deleted
 from sangraha.catalog.database import Database
 from sangraha.catalog.tables import bodies
 from sangraha.ids import made_at
-from sangraha.messages import CopyObject, CreateBucket, DeleteObject, Done, MoveObject
+from sangraha.messages import (
+    CopyObject,
+    CreateBucket,
+    DeleteObject,
+    Done,
+    MoveObject,
+    PatchBucket,
+)
 from tests.contract.catalog_objects_contract import released
 from tests.contract.catalog_samples import MINT, id_made, new_object
 from tests.contract.catalog_suite import (
@@ -223,6 +230,22 @@ class TransfersContract(CatalogSuite):
         )
         assert not late.replaced
         assert await numbers(catalog, "moved") == [1, 3, 2]
+
+    async def test_a_write_that_waited_does_not_hide_what_was_moved_meanwhile(
+        self, catalog: Catalog
+    ) -> None:
+        patch = PatchBucket(
+            request_id=MINT.new(), bucket="default", changes={"versions_to_keep": 1}
+        )
+        await done(catalog, patch)
+        old = await made(catalog, new_object(id_made(3000), name="draft"))
+        await done(catalog, move(old.object_id))
+        late = await done(catalog, new_object(id_made(1000), name="moved"))
+        assert not late.replaced
+        assert await at_name(catalog, "moved") == old.object_id
+        third = await done(catalog, new_object(id_made(2000), name="moved"))
+        assert third.object is not None
+        assert await at_name(catalog, "moved") == old.object_id
 
     async def test_an_object_may_move_and_end_within_one_group(self, catalog: Catalog) -> None:
         new = new_object(name="a")

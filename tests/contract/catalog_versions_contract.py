@@ -214,6 +214,29 @@ class VersionsContract(CatalogSuite):
         assert gone == {object_id: Deleted() for object_id in ids[:-count]}
         assert await numbers(catalog, "other") == [2, 1]
 
+    async def test_of_very_many_versions_too_many_some_go_with_each_write(
+        self, catalog: Catalog
+    ) -> None:
+        ids = [MINT.new() for _ in range(1200)]
+        for start in range(0, len(ids), 100):
+            await catalog.commit([named(object_id) for object_id in ids[start : start + 100]])
+        patch = PatchBucket(
+            request_id=MINT.new(), bucket="default", changes={"versions_to_keep": 2}
+        )
+        await done(catalog, patch)
+        left = []
+        for _ in range(4):
+            ids.append((await made(catalog, named())).object_id)
+            found = await catalog.locate(ids)
+            left.append([i for i in ids if not isinstance(found[i], Deleted)])
+        assert [len(each) for each in left] == [701, 202, 2, 2]
+        assert left == [
+            [*ids[500:1200], ids[1200]],
+            [*ids[1000:1200], *ids[1200:1202]],
+            ids[1201:1203],
+            ids[1202:1204],
+        ]
+
     async def test_a_late_version_over_the_limit_goes_at_once(self, catalog: Catalog) -> None:
         patch = PatchBucket(
             request_id=MINT.new(), bucket="default", changes={"versions_to_keep": 1}

@@ -4,19 +4,24 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 
 from development.servers import PostgresServer
 from sangraha.catalog.catalog import Catalog, Expired, Swept
+from sangraha.catalog.commit import commit_group
 from sangraha.catalog.database import Database
+from sangraha.catalog.locks import Locks
 from sangraha.errors import CatalogUnavailable, InvalidConfiguration
-from sangraha.messages import Done, WriteOutcome
+from sangraha.messages import Done, MoveObject, PatchInfo, WriteOutcome
 from tests.contract.catalog_contract import CatalogContract
-from tests.contract.catalog_samples import new_object
-from tests.contract.catalog_suite import LIFE_SECONDS
+from tests.contract.catalog_samples import MINT, new_object
+from tests.contract.catalog_suite import LIFE_SECONDS, located
 from tests.waiting import eventually
+
+LIFE = timedelta(seconds=LIFE_SECONDS)
 
 
 @asynccontextmanager
@@ -129,6 +134,48 @@ class TestPostgresqlCatalog(CatalogContract):
             await freeze_while(commit_beside_it)
         await frozen.close()
         assert answers == [Done(request_id=new.request_id, object=new.object)]
+
+    async def test_an_object_that_moved_meanwhile_is_locked_at_its_new_name(
+        self, catalog: Catalog, database: Database
+    ) -> None:
+        new = new_object(name="a")
+        await catalog.commit([new])
+        move = MoveObject(
+            request_id=MINT.new(), object_id=new.request_id, bucket="default", name="b"
+        )
+        first, second = (
+            PatchInfo(request_id=MINT.new(), object_id=new.request_id, metadata={key: "x"})
+            for key in ("first", "second")
+        )
+
+        async def waiting() -> int:
+            async with database.read() as connection:
+                asked = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+                return int((await connection.execute(asked)).scalar_one())
+
+        async def change_once_it_is_at_b() -> None:
+            locks = Locks()
+            locks.add_name("default", "b")
+            async with database.write() as connection:
+                await locks.take(connection)
+                await commit_group(connection, [second], life=LIFE)
+                await eventually(waiting, what="the overtaken change waits for the new name")
+
+        async with database.write() as connection:
+            await commit_group(connection, [move], life=LIFE)
+            tasks = [
+                asyncio.create_task(catalog.commit([first])),
+                asyncio.create_task(change_once_it_is_at_b()),
+            ]
+
+            async def both_wait() -> bool:
+                return await waiting() == len(tasks)
+
+            await eventually(both_wait, what="both wait for the move")
+        await asyncio.gather(*tasks)
+        info = (await located(catalog, new.request_id)).object
+        assert (info.name, info.revision) == ("b", 4)
+        assert info.metadata == {"first": "x", "second": "x"}
 
     async def test_a_connection_is_used_again_without_being_reset(
         self, catalog: Catalog, database: Database

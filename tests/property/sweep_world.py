@@ -49,7 +49,7 @@ LIFE = timedelta(days=7)
 BUCKETS = ("default", "photos")
 T = TypeVar("T")
 Work = Coroutine[Any, Any, object]
-_TURNS = 10
+_TURNS = 6
 _METRICS = Metrics()
 _SETTINGS = load_settings(request_life_seconds=LIFE.total_seconds(), sweep_released_seconds=3600)
 _GATED = {
@@ -118,7 +118,8 @@ class Process:
 
     async def step(self) -> None:
         """Let it do what it waits to do, and wait for what it will do next."""
-        await self._arrive()
+        if not self._waiting:
+            await self._arrive()
         if self._waiting:
             self._waiting.pop(0).set_result(None)
             await self._arrive()

@@ -3,11 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis.strategies import booleans, floats, integers, lists, tuples
 
 from sangraha.catalog.held import Held
-from sangraha.catalog.versions import LATE, Versions
+from sangraha.catalog.versions import LATE, Versions, height
 from tests.contract.catalog_samples import new_object
 
 START = datetime(2031, 1, 1, tzinfo=UTC)
@@ -75,6 +75,7 @@ def test_a_floor_is_what_others_left_below() -> None:
     assert (late.rank, late.stored.version, late.is_current) == (3, 8, False)
 
 
+@settings(deadline=None)
 @given(
     lists(
         tuples(floats(0, 20), booleans(), booleans(), integers(0, 5)),
@@ -105,7 +106,27 @@ def test_the_one_on_top_is_always_the_highest_that_stands(
         assert len({row.stored.version for row in rows}) == len(rows) <= number + 1
 
 
+@settings(deadline=None)
 @given(lists(floats(0, 20), min_size=1, max_size=10), integers(1, 5))
 def test_what_is_beyond_the_limit_is_the_lowest(seconds: list[float], keep: int) -> None:
     versions, rows = filled(moments(*seconds))
-    assert versions.beyond(keep) == order(rows)[keep:]
+    highest = order(rows)
+    versions.count(len(rows), (0, 0))
+    assert versions.trim(keep) == highest[keep:][::-1]
+    assert order(rows) == highest[:keep]
+
+
+@settings(deadline=None)
+@given(lists(floats(0, 20), min_size=3, max_size=10), integers(1, 20), integers(1, 5))
+def test_of_versions_that_are_not_all_known_only_lower_ones_go(
+    seconds: list[float], unknown: int, keep: int
+) -> None:
+    versions, rows = filled(moments(*seconds))
+    lowest = order(rows)[::-1][:2]
+    versions.count(len(rows) + unknown, height(lowest[-1]))
+    assert versions.trim(keep) == lowest[: max(0, len(rows) + unknown - keep)]
+
+
+def test_where_nobody_counted_nothing_goes() -> None:
+    versions, _ = filled(moments(1, 2, 3))
+    assert versions.trim(1) == []

@@ -242,11 +242,27 @@ async def test_only_so_many_large_bodies_are_taken_at_a_time(make: MakeUploads) 
     ]
     await asyncio.sleep(0)
     with pytest.raises(TooManyUploads):
-        await uploads.take(never_read(), KEY, announced=INLINE + 1)
+        await uploads.take(chunks_of(bytes(INLINE + 1)), KEY, announced=INLINE + 1)
     assert await uploads.take(chunks_of(b"small"), KEY) == Inline(b"small")
     goes_on.set()
     await asyncio.gather(*slow_ones)
     await uploads.take(chunks_of(bytes(INLINE + 1)), KEY)
+
+
+async def test_a_body_that_is_only_announced_takes_no_turn(make: MakeUploads) -> None:
+    uploads = make(concurrency=1, patience_seconds=0.05)
+    never = asyncio.Event()
+
+    async def silent() -> AsyncIterator[bytes]:
+        await never.wait()
+        yield b""
+
+    announced = asyncio.create_task(uploads.take(silent(), f"{KEY}-1", announced=10 * INLINE))
+    await asyncio.sleep(0)
+    taken = await uploads.take(chunks_of(bytes(INLINE + 1)), KEY, announced=INLINE + 1)
+    assert isinstance(taken, Claimed)
+    announced.cancel()
+    await asyncio.gather(announced, return_exceptions=True)
 
 
 async def test_a_body_that_nobody_will_commit_can_be_removed(

@@ -34,7 +34,8 @@ class Held:
     """One row of `objects`. `location` is None for what has no body: a marker, for one.
     `body_size` is that of the whole body it is in.
 
-    `before` is how the row was read; None for a new one.
+    `placed_at` is the time of the request that moved it to its name, if one did. `before` is how
+    the row was read; None for a new one.
     """
 
     stored: StoredObject
@@ -46,12 +47,18 @@ class Held:
     rank: int = 1
     revision: int = 1
     replaced: bool = False
+    placed_at: datetime | None = None
     before: Stand | None = None
 
     @property
     def object_id(self) -> UUID:
         """The id of the row."""
         return self.stored.object_id
+
+    @property
+    def since(self) -> datetime:
+        """When the request was made that put it at its name."""
+        return self.placed_at or self.stored.created_at
 
     @property
     def stands(self) -> bool:

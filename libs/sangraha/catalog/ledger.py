@@ -88,8 +88,7 @@ class Ledger:
         versions = self.names[bucket.bucket.name, held.stored.name]
         replaced = versions.put(held, at, on_top=on_top)
         if (keep := bucket.bucket.versions_to_keep) is not None:
-            for old in versions.beyond(keep):
-                self.remove(old)
+            bucket.live -= len(versions.trim(keep))
         return replaced
 
     def mark(self, key: NameKey, request_id: UUID, at: datetime, *, on_top: bool) -> None:
@@ -134,7 +133,10 @@ class Ledger:
             if name == bucket.bucket.name:
                 versions.clear()
 
-    def relocate(self, held: Held, bucket: str, name: str) -> None:
-        """Say where an object that was taken away goes to; its description is another then."""
+    def relocate(self, held: Held, bucket: str, name: str, at: datetime) -> None:
+        """Say where an object that was taken away goes to by a request of that time; its
+        description is another then.
+        """
+        held.placed_at = at
         held.stored = msgspec.structs.replace(held.stored, bucket=bucket, name=name)
         held.revision += 1

@@ -49,6 +49,10 @@ async def page_of_names(connection: AsyncConnection, asked: ListNames) -> NamePa
         found += [object_of(row) for row in await connection.execute(walk.in_a_row())]
     page, more = found[: asked.limit], found[asked.limit :]
     following = _after(page[-1]) if more else unexamined
+    if following is not None and page and isinstance(page[-1], str):
+        # The next page begins behind a prefix that was told, not inside it.
+        behind = past_prefix(page[-1])
+        following = None if behind is None else max(following, behind)
     return NamePage(
         objects=[item for item in page if isinstance(item, StoredObject)],
         prefixes=[item for item in page if isinstance(item, str)],

@@ -8,7 +8,12 @@ from sqlalchemy import ColumnElement, Select, and_, func, literal_column, select
 from sangraha.catalog.asked import asked
 from sangraha.catalog.lookup import among
 from sangraha.catalog.rows import HELD_COLUMNS
-from sangraha.catalog.tables import bodies, objects
+from sangraha.catalog.tables import bodies, buckets, objects
+
+VERSIONS_AT_ONCE: Final = 500
+"""A commit lets go of at most so many versions of a name; the next one goes on."""
+MORE_VERSIONS: Final = 64
+"""So many more of a name may come with one group."""
 
 _HELD: Final = select(*HELD_COLUMNS).select_from(
     objects.outerjoin(bodies, objects.c.body_id == bodies.c.id)
@@ -75,16 +80,39 @@ def tops(dialect: str) -> Select[Any]:
 
 
 @cache
-def live_versions(dialect: str) -> Select[Any]:
-    """The live rows of each name asked for."""
+def lowest_versions(dialect: str) -> Select[Any]:
+    """Of each name asked for, how many live rows it has, and the lowest of them: those that its
+    bucket does not keep and MORE_VERSIONS, but not over VERSIONS_AT_ONCE.
+    """
     wanted = asked(dialect)
-    at_name = and_(objects.c.bucket == wanted.c.bucket, objects.c.name == wanted.c.name)
-    return (
-        select(*HELD_COLUMNS)
+    at_name = (objects.c.bucket, objects.c.name)
+    counted = (
+        select(
+            objects.c.object_id,
+            func.count().over(partition_by=at_name).label("live"),
+            func.row_number()
+            .over(partition_by=at_name, order_by=(objects.c.rank, objects.c.version))
+            .label("place"),
+            buckets.c.versions_to_keep.label("keep"),
+        )
         .select_from(
-            wanted.join(objects, at_name).outerjoin(bodies, objects.c.body_id == bodies.c.id)
+            wanted.join(
+                objects,
+                and_(objects.c.bucket == wanted.c.bucket, objects.c.name == wanted.c.name),
+            ).join(buckets, buckets.c.name == wanted.c.bucket)
         )
         .where(*_standing("objects"), literal_column("objects.state = 'live'"))
+        .subquery("counted")
+    )
+    too_many = counted.c.live - func.coalesce(counted.c.keep, counted.c.live)
+    return (
+        select(counted.c.live, *HELD_COLUMNS)
+        .select_from(
+            counted.join(objects, objects.c.object_id == counted.c.object_id).outerjoin(
+                bodies, objects.c.body_id == bodies.c.id
+            )
+        )
+        .where(counted.c.place <= VERSIONS_AT_ONCE, counted.c.place <= too_many + MORE_VERSIONS)
     )
 
 
@@ -99,7 +127,7 @@ def floors(dialect: str) -> Select[Any]:
         .where(
             objects.c.bucket == wanted.c.bucket,
             objects.c.name == wanted.c.name,
-            objects.c.created_at <= wanted.c.at,
+            func.coalesce(objects.c.placed_at, objects.c.created_at) <= wanted.c.at,
             ~among(objects.c.object_id),
         )
         .scalar_subquery()

@@ -20,8 +20,9 @@ from sangraha.catalog.locks import Locks
 from sangraha.catalog.lookup import padded
 from sangraha.catalog.rows import held_of
 from sangraha.catalog.scope import Scope
-from sangraha.catalog.versions import LATE, Versions
+from sangraha.catalog.versions import LATE, Height, Versions, height
 
+_NONE: Final[tuple[int, Height]] = (0, (0, 0))
 _ANY_TIME: Final = datetime.fromtimestamp(0, UTC)
 
 
@@ -43,6 +44,7 @@ class _Reading:
         self._dialect = connection.dialect.name
         self._scope = scope
         self._ledger = Ledger()
+        self._live: dict[NameKey, tuple[int, Height]] = {}
 
     async def ledger(self) -> Ledger:
         targets = await self._targets()
@@ -58,6 +60,9 @@ class _Reading:
         self._learn([*targets, *removable, *await self._below(removable)])
         await self._read_tops()
         await self._read_floors()
+        for name, versions in self._ledger.names.items():
+            if name in self._live or not versions.last:
+                versions.count(*self._live.get(name, _NONE))
         return self._ledger
 
     async def _targets(self) -> list[Held]:
@@ -98,7 +103,7 @@ class _Reading:
             self._ledger.buckets[name].live = await live_count(self._connection, name)
 
     async def _versions_over_the_limit(self) -> list[Held]:
-        """The live versions of names that get another one, where only so many are kept."""
+        """The lowest versions of names that get another one, where only so many are kept."""
         limited = {
             name
             for name, held in self._ledger.buckets.items()
@@ -108,9 +113,15 @@ class _Reading:
         if not names:
             return []
         rows = await self._connection.execute(
-            queries.live_versions(self._dialect), self._asked(names)
+            queries.lowest_versions(self._dialect), self._asked(names)
         )
-        return [held_of(row) for row in rows]
+        lowest = []
+        for live, *row in rows:
+            held = held_of(row)
+            lowest.append(held)
+            name = (held.stored.bucket, held.stored.name or "")
+            self._live[name] = max(self._live.get(name, _NONE), (live, height(held)))
+        return lowest
 
     async def _below(self, removable: Iterable[Held]) -> list[Held]:
         ids = sorted({held.object_id for held in removable if held.stands})
@@ -133,8 +144,8 @@ class _Reading:
         """What a version that comes late has to know: those that are late, but for others of the
         group perhaps.
         """
-        created = (held.stored.created_at for held in self._ledger.objects.values())
-        newest = max([self._scope.newest, *created])
+        placed = (held.since for held in self._ledger.objects.values())
+        newest = max([self._scope.newest, *placed])
         late = [
             (*name, at)
             for name, times in self._scope.placed.items()

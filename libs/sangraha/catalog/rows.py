@@ -35,6 +35,7 @@ _STANDING_COLUMNS: Final = (
     objects.c.is_current,
     objects.c.rank,
     objects.c.replaced,
+    objects.c.placed_at,
     bodies.c.size.label("body_size"),
 )
 HELD_COLUMNS: Final = (*OBJECT_COLUMNS, *_STANDING_COLUMNS, *LOCATION_COLUMNS)
@@ -65,7 +66,9 @@ def location_of(row: AnyRow) -> Location:
 def held_of(values: Sequence[Any]) -> Held:
     """What is held of a row, given the values of HELD_COLUMNS."""
     count = len(_FIELDS)
-    revision, state, is_marker, is_current, rank, replaced, body_size, *place = values[count:]
+    revision, state, is_marker, is_current, rank, replaced, placed_at, body_size, *place = values[
+        count:
+    ]
     held = Held(
         stored=StoredObject(**dict(zip(_FIELDS, values, strict=False))),
         location=None if place[0] is None else Location(*place),
@@ -76,6 +79,7 @@ def held_of(values: Sequence[Any]) -> Held:
         rank=rank,
         revision=revision,
         replaced=replaced,
+        placed_at=placed_at,
     )
     held.before = held.stand
     return held

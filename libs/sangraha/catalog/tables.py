@@ -119,6 +119,7 @@ objects: Final = Table(
     Column("is_marker", Boolean, nullable=False, server_default=false()),
     Column("rank", Integer, nullable=False, server_default="1"),
     Column("replaced", Boolean, nullable=False, server_default=false()),
+    Column("placed_at", MOMENT),
     Index(
         "objects_newest",
         "bucket",
@@ -166,7 +167,8 @@ objects: Final = Table(
 """`is_current` is true for every object without a name, and for one row of each name: the one on
 top, by `rank` and then `version`. `is_marker` says that the name was deleted by this row; its
 state is deleted, and its id that of the request. A row that has no body and is no marker was one,
-or only keeps the number of a version that is elsewhere now.
+or only keeps the number of a version that is elsewhere now. `placed_at` is when the request was
+made that moved the row to its name, if one did.
 """
 
 purges: Final = Table(

@@ -53,7 +53,7 @@ def move_object(ledger: Ledger, change: MoveObject) -> Done:
     _require_room(ledger, change, held.stored)
     at = made_at(change.request_id)
     ledger.take_away(held, change.request_id, at)
-    ledger.relocate(held, change.bucket, change.name)
+    ledger.relocate(held, change.bucket, change.name, at)
     replaced = ledger.put(held, at)
     return Done(
         request_id=change.request_id,

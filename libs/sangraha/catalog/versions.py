@@ -6,6 +6,8 @@ from typing import Final
 
 from sangraha.catalog.held import Held
 
+Height = tuple[int, int]
+"""Rank, then number."""
 LATE: Final = timedelta(seconds=2)
 """A write older than the current version by more has waited in a queue: it goes underneath."""
 
@@ -14,15 +16,23 @@ class Versions:
     """What is known of a name's versions: at least the current one, and whatever may become it.
 
     `last` is the highest number any of them ever had, `floors` the highest rank among those that
-    are as old as a given time or older.
+    are as old as a given time or older. `unknown` is how many live ones are not known, None where
+    nobody counted; they are all above `ceiling`.
 
     The current one is always the first by rank and then number of those that stand.
     """
 
     def __init__(self, last: int = 0) -> None:
         self.last = last
+        self.unknown: int | None = None
+        self.ceiling: Height = (0, 0)
         self.floors: dict[datetime, int] = {}
         self._rows: list[Held] = []
+
+    def count(self, live: int, ceiling: Height) -> None:
+        """Be told how many live ones there are in all, and up to where all of them are known."""
+        self.unknown = live - sum(held.live for held in self._rows)
+        self.ceiling = ceiling
 
     def learn(self, held: Held) -> None:
         """Know one that was read."""
@@ -49,7 +59,7 @@ class Versions:
         current, replaced = self.current, False
         if current is None:
             held.place(version=self.last, rank=1, is_current=True)
-        elif on_top or at >= current.stored.created_at - LATE:
+        elif on_top or at >= current.since - LATE:
             held.place(version=self.last, rank=current.rank + 1, is_current=True)
             replaced = current.live
             current.is_current = False
@@ -62,7 +72,7 @@ class Versions:
 
     def settle(self) -> None:
         """Find the one on top anew, after some may have ceased to stand."""
-        top = max(self._standing(), key=_height, default=None)
+        top = max(self._standing(), key=height, default=None)
         for held in self._rows:
             held.is_current = held is top
 
@@ -77,18 +87,30 @@ class Versions:
             held.is_marker = False
         self.settle()
 
-    def beyond(self, keep: int) -> list[Held]:
-        """The live versions but for the `keep` highest."""
-        live = sorted((held for held in self._rows if held.live), key=_height, reverse=True)
-        return live[keep:]
+    def trim(self, keep: int) -> list[Held]:
+        """Let go of the lowest live versions, so that `keep` are left. Of very many, some stay for
+        the next time.
+        """
+        if self.unknown is None:
+            return []
+        live = sorted((held for held in self._rows if held.live), key=height)
+        trimmed = live[: max(0, self.unknown + len(live) - keep)]
+        if self.unknown:
+            trimmed = [held for held in trimmed if height(held) <= self.ceiling]
+        for held in trimmed:
+            held.live = False
+        if trimmed:
+            self.settle()
+        return trimmed
 
     def _standing(self) -> Iterable[Held]:
         return (held for held in self._rows if held.stands)
 
     def _floor(self, at: datetime) -> int:
-        older = (held.rank for held in self._rows if held.stored.created_at <= at)
+        older = (held.rank for held in self._rows if held.since <= at)
         return max([self.floors[at], *older])
 
 
-def _height(held: Held) -> tuple[int, int]:
+def height(held: Held) -> Height:
+    """What the versions of a name are ordered by."""
     return held.rank, held.stored.version

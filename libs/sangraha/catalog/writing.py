@@ -128,6 +128,7 @@ def _change(held: Held) -> Mapping[str, Any]:
         "is_current": held.is_current,
         "metadata": held.stored.metadata,
         "revision": held.revision,
+        "placed_at": held.placed_at,
     }
 
 

@@ -53,6 +53,7 @@ def upgrade() -> None:
         sa.Column("is_marker", sa.Boolean, nullable=False, server_default=sa.false()),
         sa.Column("rank", sa.Integer, nullable=False, server_default="1"),
         sa.Column("replaced", sa.Boolean, nullable=False, server_default=sa.false()),
+        sa.Column("placed_at", MOMENT),
     )
     # Until now the latest version of a name was the current one.
     op.execute(
