@@ -101,9 +101,7 @@ class Interleavings(RuleBasedStateMachine):
             self.world.publish(DeleteObject(request_id=self.world.new_id(), object_id=object_id))
 
     def delete_name(self, _: int, __: int) -> None:
-        self.world.publish(
-            DeleteName(request_id=self.world.new_id(), bucket=BUCKETS[1], name="a")
-        )
+        self.world.publish(DeleteName(request_id=self.world.new_id(), bucket=BUCKETS[1], name="a"))
 
     def make_bucket(self, _: int, __: int) -> None:
         self.world.publish(self.world.new_bucket())
