@@ -42,4 +42,4 @@ async def test_schemathesis_finds_nothing_undocumented(tmp_path: Path) -> None:
         lines = deployment.log_lines()
     assert answer.code == 0, answer.output.decode()
     for line in lines:
-        assert line["levelname"] not in ("ERROR", "CRITICAL"), line
+        assert line["level"] not in ("ERROR", "CRITICAL"), line

@@ -127,14 +127,17 @@ class Interleavings(RuleBasedStateMachine):
 
     @invariant()
     def all_is_well(self) -> None:
-        assert wrongs(self.world) == []
+        found = wrongs(self.world)
+        assert not found, "; ".join(found)
 
     def teardown(self) -> None:
         if self.is_seen_out:
             self.run(settle(self.world))
-            assert wrongs(self.world) == []
-            assert self.run(leftovers(self.world)) == set()
-            assert self.run(unreadable(self.world)) == []
+            self.all_is_well()
+            left = self.run(leftovers(self.world))
+            assert not left, f"nothing refers to {left}, and it stays"
+            damaged = self.run(unreadable(self.world))
+            assert not damaged, f"{damaged} have other bytes than were sent"
         self.run(self.world.kill_all())
 
     def advance(self, process: Process, steps: int) -> None:

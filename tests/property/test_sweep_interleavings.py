@@ -26,11 +26,11 @@ from tests.property.sweep_world import LIFE, World
 
 
 class Hasty(World):
-    """A sweep that grants nothing the time it needs."""
+    """A sweep to which everything is old."""
 
     def sweeper(self, store: Any, catalog: Any) -> Sweeper:
         sweeper = super().sweeper(store, catalog)
-        sweeper._grace = timedelta(0)
+        sweeper._grace = -timedelta(seconds=1)
         return sweeper
 
 
