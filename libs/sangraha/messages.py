@@ -336,12 +336,14 @@ class Found(msgspec.Struct, frozen=True, kw_only=True, tag_field="outcome", tag=
     """The object. `known` says that its digest was among those the client has.
 
     Where the body was wanted and is not known, it is in `body`, or, where it is large, at
-    `location` in the store. `max_age_seconds` is how long the client may keep it unasked.
+    `location` in the store. `max_age_seconds` is how long the client may keep it unasked,
+    `modified_at` since when the address has given these bytes.
     """
 
     read_id: UUID
     object: ObjectInfo
     max_age_seconds: int
+    modified_at: datetime
     known: bool = False
     body: bytes | None = None
     location: Location | None = None

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import Final
 
@@ -45,16 +46,18 @@ def content_answer(request: Request, store: Store, found: Found, address: Addres
     # What a 304 repeats (RFC 9110, section 15.4.5).
     headers = {
         "ETag": stored.etag,
-        "Last-Modified": http_date(stored.created_at),
+        "Last-Modified": http_date(found.modified_at),
         "Cache-Control": address.cache_control,
         **address.headers,
     }
-    if evaluate(request.headers, request.method, stored.etag, stored.created_at) == "not-modified":
+    if evaluate(request.headers, request.method, stored.etag, found.modified_at) == "not-modified":
         return Response(status_code=304, headers=headers)
     headers |= _representation(stored, address.download)
     if request.method == "HEAD":
         return Response(headers={**headers, "Content-Length": str(stored.size)})
-    selected = _selected(request.headers, stored, is_version=address.is_version)
+    # Two versions of a name may be made within one second: its date is no strong validator.
+    moment = found.modified_at if address.is_version else None
+    selected = _selected(request.headers, stored, moment)
     headers |= selected.headers
     if found.body is not None:
         return Response(b"".join(selected.of(found.body)), selected.status, headers)
@@ -85,10 +88,8 @@ class _Selected:
         return sent
 
 
-def _selected(headers: Headers, stored: StoredObject, *, is_version: bool) -> _Selected:
+def _selected(headers: Headers, stored: StoredObject, moment: datetime | None) -> _Selected:
     size = stored.size
-    # Two versions of a name may be made within one second: its date is no strong validator.
-    moment = stored.created_at if is_version else None
     asked = headers.get("range") if if_range_holds(headers, stored.etag, moment) else None
     ranges = parse_range(asked, size)
     if len(ranges) > 1 and stored.content_encoding is None:

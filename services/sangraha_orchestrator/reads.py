@@ -120,6 +120,7 @@ class ReadWorker:
             read_id=asked.read_id,
             object=row.object,
             max_age_seconds=row.max_age_seconds,
+            modified_at=row.modified_at,
             known=known,
         )
         if known or not asked.want_body:

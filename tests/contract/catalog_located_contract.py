@@ -1,5 +1,6 @@
 """Finding objects: by id, by name and by version; versions and buckets in pages."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from sangraha.messages import (
     DeleteName,
     DeleteObject,
     ListVersions,
+    MoveObject,
     PatchInfo,
 )
 from tests.contract.catalog_rows import insert_bucket
@@ -101,6 +103,33 @@ class LocatedContract(CatalogSuite):
             ("default", "gone", 1): gone.request_id,
         }
         assert await catalog.locate_names([]) == {}
+
+    async def test_a_name_that_gives_older_bytes_again_was_modified_then(
+        self, catalog: Catalog
+    ) -> None:
+        async def modified_at(version: int | None = None) -> datetime:
+            found = await catalog.locate_names([("default", "a", version)])
+            return found["default", "a", version].modified_at
+
+        now = made_at(MINT.new())
+        first, second = [new_object(id_made(seconds_ago), name="a") for seconds_ago in (99, 66)]
+        await catalog.commit([first, second])
+        assert await modified_at() == second.object.created_at
+        await catalog.commit([DeleteObject(request_id=MINT.new(), object_id=second.request_id)])
+        assert await modified_at() >= now
+        assert await modified_at(1) == first.object.created_at
+
+    async def test_a_name_was_modified_when_something_old_was_moved_to_it(
+        self, catalog: Catalog
+    ) -> None:
+        old = new_object(id_made(99), name="b")
+        await catalog.commit([old])
+        move = MoveObject(
+            request_id=MINT.new(), object_id=old.request_id, bucket="default", name="a"
+        )
+        await catalog.commit([move])
+        found = await catalog.locate_names([("default", "a", None)])
+        assert found["default", "a", None].modified_at == made_at(move.request_id)
 
     async def test_how_long_it_may_be_kept_is_its_buckets_to_say(self, catalog: Catalog) -> None:
         settings = BucketSettings(name_cache_seconds=7, id_cache_seconds=77)

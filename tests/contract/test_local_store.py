@@ -136,6 +136,22 @@ class TestLocalStore(StoreContract):
         assert not list((folder / UNFINISHED).iterdir())
         assert await bodies_of(store) == []
 
+    async def test_what_another_may_count_on_stays_when_its_folder_cannot_be_synced(
+        self, store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sync = os.fsync
+
+        def fail_once_it_is_there(handle: int) -> None:
+            if (folder / KEY).exists():
+                raise OSError(errno.EIO, "Input/output error")
+            sync(handle)
+
+        with monkeypatch.context() as failing:
+            failing.setattr(os, "fsync", fail_once_it_is_there)
+            with pytest.raises(StoreUnavailable, match="Input/output error"):
+                await store.put(KEY, BODY)
+        assert await store.get(KEY) == BODY
+
     async def test_a_stream_that_ends_early_leaves_no_file_open(
         self, store: Store, folder: Path
     ) -> None:

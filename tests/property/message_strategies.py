@@ -266,6 +266,7 @@ read_outcomes: st.SearchStrategy[ReadOutcome] = st.one_of(
         read_id=ids,
         object=infos,
         max_age_seconds=numbers,
+        modified_at=times,
         known=st.booleans(),
         body=st.none() | st.binary(max_size=200),
         location=st.none() | st.builds(Location, key=texts, offset=numbers, length=numbers),

@@ -55,7 +55,7 @@ class Reader:
     """A client, and what the catalog said of the object it reads."""
 
     def __init__(self, *, from_store: bool) -> None:
-        self.found = Found(read_id=ID, object=OBJECT, max_age_seconds=60)
+        self.found = Found(read_id=ID, object=OBJECT, max_age_seconds=60, modified_at=CREATED)
         self.from_store = from_store
         self.address = Address("private, max-age=60", is_version=True, headers={"X-Own": "1"})
         self.store = ObstoreStore(MemoryStore(), timeout_seconds=5)

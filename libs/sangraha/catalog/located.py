@@ -1,6 +1,7 @@
 """Where the bytes of objects are: by their ids, by names, and by versions of names."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -28,11 +29,16 @@ NameKey = tuple[str, str, int | None]
 
 
 class Located(msgspec.Struct, frozen=True):
-    """A live object and its bytes. `max_age_seconds` is how long it may be kept without asking."""
+    """A live object and its bytes. `max_age_seconds` is how long it may be kept without asking.
+
+    `modified_at` is since when the address has given these bytes: a name gives older ones again
+    when its latest version is deleted, or an old object is moved to it.
+    """
 
     object: ObjectInfo
     location: Location
     max_age_seconds: int
+    modified_at: datetime
 
 
 class Deleted(msgspec.Struct, frozen=True):
@@ -41,7 +47,14 @@ class Deleted(msgspec.Struct, frozen=True):
 
 def _located(max_age: ColumnElement[int], *conditions: ColumnElement[bool]) -> Select[Any]:
     return (
-        select(*INFO_COLUMNS, objects.c.state, max_age.label("max_age"), *LOCATION_COLUMNS)
+        select(
+            *INFO_COLUMNS,
+            objects.c.state,
+            objects.c.placed_at,
+            objects.c.risen_at,
+            max_age.label("max_age"),
+            *LOCATION_COLUMNS,
+        )
         .join_from(objects, bodies, objects.c.body_id == bodies.c.id)
         .join(buckets, objects.c.bucket == buckets.c.name)
         .where(*conditions)
@@ -87,7 +100,8 @@ async def located_by_name(
     versions = [(bucket, name, version) for bucket, name, version in names if version is not None]
     found: dict[NameKey, Located] = {}
     for row in await _rows(connection, _BY_NAME, current):
-        found[row.bucket, row.name, None] = _located_of(row)
+        times = (row.created_at, row.placed_at, row.risen_at)
+        found[row.bucket, row.name, None] = _located_of(row, max(filter(None, times)))
     for row in await _rows(connection, _BY_VERSION, versions):
         found[row.bucket, row.name, row.version] = _located_of(row)
     return found
@@ -105,5 +119,6 @@ async def _rows(
     return list(await connection.execute(statement, {"names": names}))
 
 
-def _located_of(row: AnyRow) -> Located:
-    return Located(info_of(row), location_of(row), row.max_age)
+def _located_of(row: AnyRow, modified_at: datetime | None = None) -> Located:
+    modified_at = modified_at or row.created_at
+    return Located(info_of(row), location_of(row), row.max_age, modified_at)

@@ -120,6 +120,7 @@ objects: Final = Table(
     Column("rank", Integer, nullable=False, server_default="1"),
     Column("replaced", Boolean, nullable=False, server_default=false()),
     Column("placed_at", MOMENT),
+    Column("risen_at", MOMENT),
     Index(
         "objects_newest",
         "bucket",
@@ -168,7 +169,8 @@ objects: Final = Table(
 top, by `rank` and then `version`. `is_marker` says that the name was deleted by this row; its
 state is deleted, and its id that of the request. A row that has no body and is no marker was one,
 or only keeps the number of a version that is elsewhere now. `placed_at` is when the request was
-made that moved the row to its name, if one did.
+made that moved the row to its name, if one did, `risen_at` when it last came to be on top because
+what was above it went.
 """
 
 purges: Final = Table(

@@ -17,7 +17,7 @@ from sangraha.catalog.tables import objects, purges
 
 _THESE: Final = update(objects).where(among(objects.c.object_id))
 _SINK: Final = _THESE.values(is_current=False)
-_RISE: Final = _THESE.values(is_current=True)
+_RISE: Final = _THESE.values(is_current=True, risen_at=DatabaseClock())
 _DELETE: Final = _THESE.values(state="deleted")
 _UNMARK: Final = _THESE.values(is_marker=False)
 _CHANGE: Final = update(objects).where(objects.c.object_id == bindparam("this"))

@@ -65,7 +65,7 @@ class LocalStore:
             async with aclosing(_gathered(chunks)) as gathered:
                 async for pieces in gathered:
                     await self._run(partial(file.write, pieces))
-            await self._run(lambda: self._move(file, self._root / key))
+            await self._run(lambda: self._place(file, self._root / key))
         except BaseException:
             with suppress(StoreUnavailable):
                 await asyncio.shield(self._run(file.discard))
@@ -146,6 +146,12 @@ class LocalStore:
         except BaseException:
             file.discard()
             raise
+        # Whoever puts the same body may count on it from here on: it stays, even if this fails.
+        sync_folder(target.parent)
+
+    def _place(self, file: UnfinishedFile, target: Path) -> None:
+        self._move(file, target)
+        sync_folder(target.parent)
 
     def _move(self, file: UnfinishedFile, target: Path) -> None:
         self._make_folder(target.parent)
@@ -154,7 +160,6 @@ class LocalStore:
         except FileNotFoundError:
             self._synced_folders.clear()
             raise
-        sync_folder(target.parent)
 
     def _make_folder(self, folder: Path) -> None:
         """A folder made by a process that died may not be on the disk: only those that this one

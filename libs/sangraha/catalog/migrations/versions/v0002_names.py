@@ -54,6 +54,7 @@ def upgrade() -> None:
         sa.Column("rank", sa.Integer, nullable=False, server_default="1"),
         sa.Column("replaced", sa.Boolean, nullable=False, server_default=sa.false()),
         sa.Column("placed_at", MOMENT),
+        sa.Column("risen_at", MOMENT),
     )
     # Until now the latest version of a name was the current one.
     op.execute(
