@@ -27,7 +27,8 @@ async def _sweep(settings: Settings, *, dry_run: bool) -> None:
         timeout_seconds=settings.catalog_timeout_seconds,
     )
     try:
-        await store.start()
+        # A store that is not there is not made, and nothing is tidied up in passing.
+        await store.check()
         await catalog.start()
         sweeper = Sweeper(store, catalog, settings, Metrics())
         swept = await sweeper.sweep(dry_run=dry_run, tell=_tell)
