@@ -14,7 +14,7 @@ from sangraha.http.bodies import too_large
 from sangraha.http.digests import Digester, Expected
 from sangraha.messages import Claimed, CreateObject, Inline, WriteRequest
 from sangraha.store.protocol import PART_BYTES, Store
-from sangraha_receiver.inspection import Inspection
+from sangraha_receiver.inspection import LOOK_BYTES, Inspection
 from sangraha_receiver.turn import Turn, Turns
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class Uploads:
             return _inline(b"".join(start), expected)
         async with self.turn() as turn:
             await turn.take()
-            return await self._claim(_continued(start, bounded), key, expected)
+            return await self._claim(_continued(start, bounded), key, expected, announced)
 
     async def put(self, body: bytes, key: str, turn: Turn) -> Inline | Claimed:
         """A body that is here as a whole, likewise; `turn` is taken where it is large."""
@@ -68,7 +68,7 @@ class Uploads:
         if len(body) <= self.inline_body_bytes:
             return Inline(body)
         await turn.take()
-        return await self._claim(_continued([body]), key, NO_DIGESTS)
+        return await self._claim(_continued([body]), key, NO_DIGESTS, None)
 
     def turn(self) -> Turn:
         """A turn for one large body, not taken yet."""
@@ -92,16 +92,18 @@ class Uploads:
             if isinstance(request, CreateObject):
                 await self.discard(request.content)
 
-    async def _claim(self, chunks: AsyncIterator[bytes], key: str, expected: Expected) -> Claimed:
+    async def _claim(
+        self, chunks: AsyncIterator[bytes], key: str, expected: Expected, size: int | None
+    ) -> Claimed:
         inspection = Inspection(expected)
-        start, is_whole = await _gathered(chunks, PART_BYTES)
+        start, is_whole = await _gathered(chunks, PART_BYTES if size is None else LOOK_BYTES)
         if is_whole:
             body = b"".join(start)
             async with inspection.of(body):
                 await self._store.put(key, body)
         else:
             async with aclosing(inspection.through(_continued(start, chunks))) as inspected:
-                await self._store.put_stream(key, inspected)
+                await self._store.put_stream(key, inspected, size)
         return Claimed(key=key, sha256=inspection.sha256, seen=inspection.seen)
 
     async def _bounded(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -8,12 +8,16 @@ import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import aclosing, asynccontextmanager
 
+import pytest
+
 from sangraha.store.open import open_store
 from sangraha.store.protocol import Store, StoredBody, Unfinished
 
 KEY = "default/objects/01890a5d-ac96-774b-bcce-b302099a8057-photo.png"
 BODY = bytes(range(256)) * 40
 IN_TIME = 20.0
+SIZED = pytest.mark.parametrize("sized", [False, True], ids=["any size", "known size"])
+"""Whether the store is told how large the body of a stream is."""
 
 WRITER = """
 import asyncio, sys
@@ -27,7 +31,8 @@ async def chunks():
 
 async def main():
     store = open_store(sys.argv[1], timeout_seconds=20)
-    await store.put_stream(sys.argv[2], chunks())
+    size = int(sys.argv[3]) if sys.argv[3:] else None
+    await store.put_stream(sys.argv[2], chunks(), size)
 
 asyncio.run(main())
 """
@@ -77,15 +82,18 @@ async def chunks_of(body: bytes, sizes: Iterable[int]) -> AsyncIterator[bytes]:
 
 
 class HeldBack:
-    """A body that is sent whole, whose end does not come before it may."""
+    """A body that is sent whole, in pieces of 1 MB, whose end does not come before it may."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, *, may_end: bool = False) -> None:
         self._body = body
         self.reached = asyncio.Event()
         self.may_end = asyncio.Event()
+        if may_end:
+            self.may_end.set()
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        yield self._body
+        for start in range(0, len(self._body), 1_000_000):
+            yield self._body[start : start + 1_000_000]
         self.reached.set()
         await self.may_end.wait()
 
@@ -99,6 +107,11 @@ async def opened(store_url: str, timeout_seconds: float = IN_TIME) -> AsyncItera
         yield store
     finally:
         await store.close()
+
+
+def told_of(body: bytes, sized: bool) -> int | None:
+    """What the store is told of the body's size."""
+    return len(body) if sized else None
 
 
 async def streamed(store: Store, key: str, offset: int, length: int) -> bytes:
@@ -118,10 +131,11 @@ async def unfinished_of(store: Store) -> list[Unfinished]:
     return [each async for batch in store.unfinished() for each in batch]
 
 
-async def kill_while_writing(store_url: str, key: str) -> None:
-    """Send most of a body from another process, and kill it there."""
+async def kill_while_writing(store_url: str, key: str, size: int | None = None) -> None:
+    """Send 20 MB of a body from another process, and kill it there. `size` is what it tells."""
+    arguments = [store_url, key] if size is None else [store_url, key, str(size)]
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", WRITER, store_url, key, stdout=subprocess.PIPE
+        sys.executable, "-c", WRITER, *arguments, stdout=subprocess.PIPE
     )
     assert process.stdout is not None
     assert await process.stdout.readline()

@@ -14,6 +14,7 @@ from sangraha.errors import BodyMissing
 from sangraha.store.protocol import PART_BYTES, Store, Unfinished
 from tests.contract.store_samples import (
     KEY,
+    SIZED,
     HeldBack,
     bodies_of,
     chunks_of,
@@ -22,6 +23,7 @@ from tests.contract.store_samples import (
     memory_of_streaming,
     opened,
     streamed,
+    told_of,
     unfinished_of,
 )
 
@@ -46,23 +48,27 @@ class StreamContract:
 
     shares_its_place = True
 
+    @SIZED
     @pytest.mark.parametrize("sizes", CHUNKINGS, ids=lambda sizes: f"{len(sizes)}-{sum(sizes)}")
     async def test_a_body_comes_back_however_it_was_cut(
-        self, store: Store, sizes: list[int]
+        self, store: Store, sizes: list[int], sized: bool
     ) -> None:
         body = large_body(sum(sizes))
-        await store.put_stream(KEY, chunks_of(body, sizes))
+        await store.put_stream(KEY, chunks_of(body, sizes), told_of(body, sized))
         assert await store.get(KEY) == body
         assert await streamed(store, KEY, 0, len(body)) == body
 
+    @SIZED
     @pytest.mark.parametrize("seed", range(4))
-    async def test_a_body_comes_back_from_chunks_of_any_size(self, store: Store, seed: int) -> None:
+    async def test_a_body_comes_back_from_chunks_of_any_size(
+        self, store: Store, seed: int, sized: bool
+    ) -> None:
         dice = random.Random(seed)
         sizes = [
             dice.choice([0, 1, 1000, 65_536, 3_000_000]) + dice.randrange(99) for _ in range(15)
         ]
         body = large_body(sum(sizes))
-        await store.put_stream(KEY, chunks_of(body, sizes))
+        await store.put_stream(KEY, chunks_of(body, sizes), told_of(body, sized))
         assert await streamed(store, KEY, 0, len(body)) == body
 
     @pytest.mark.parametrize("key", ["a", "a b/c d.e", "default/x/y/z/(1)=+,@'!_-", "a/b.."])
@@ -81,10 +87,15 @@ class StreamContract:
         with pytest.raises(ValueError, match="not a key"):
             await streamed(store, key, 0, 1)
 
-    async def test_nothing_is_seen_of_a_body_before_it_is_whole(self, store: Store) -> None:
+    @SIZED
+    async def test_nothing_is_seen_of_a_body_before_it_is_whole(
+        self, store: Store, sized: bool
+    ) -> None:
         body = large_body(2 * PART_BYTES + 1)
         body_held = HeldBack(body)
-        putting = asyncio.create_task(store.put_stream(KEY, body_held.chunks()))
+        putting = asyncio.create_task(
+            store.put_stream(KEY, body_held.chunks(), told_of(body, sized))
+        )
         await body_held.reached.wait()
         with pytest.raises(BodyMissing):
             await store.get(KEY)
@@ -95,34 +106,51 @@ class StreamContract:
         assert [each.key for each in await bodies_of(store)] == [KEY]
         assert await unfinished_of(store) == []
 
+    @SIZED
     @pytest.mark.parametrize("size", [0, 10, PART_BYTES, PART_BYTES + 1, 6 * PART_BYTES])
     async def test_what_the_sender_raises_is_raised_and_nothing_stays(
-        self, store: Store, size: int
+        self, store: Store, size: int, sized: bool
     ) -> None:
+        body = large_body(size)
         with pytest.raises(LookupError, match="the client went away"):
-            await store.put_stream(KEY, breaking_off(large_body(size)))
+            await store.put_stream(KEY, breaking_off(body), told_of(body, sized))
         await self.nothing_stays(store)
 
+    @pytest.mark.parametrize("more", [-PART_BYTES, -1, 1, PART_BYTES])
+    @pytest.mark.parametrize("size", [PART_BYTES, 3 * PART_BYTES])
+    async def test_what_is_not_as_large_as_told_is_not_kept(
+        self, store: Store, size: int, more: int
+    ) -> None:
+        body = large_body(size + more)
+        with pytest.raises(ValueError, match=r"more than .* bytes|bytes are missing"):
+            await store.put_stream(KEY, HeldBack(body, may_end=True).chunks(), size)
+        await self.nothing_stays(store)
+
+    @SIZED
     @pytest.mark.parametrize("size", [0, 10, PART_BYTES, PART_BYTES + 1, 6 * PART_BYTES])
-    async def test_a_cancelled_stream_leaves_nothing(self, store: Store, size: int) -> None:
-        body = HeldBack(large_body(size))
-        putting = asyncio.create_task(store.put_stream(KEY, body.chunks()))
+    async def test_a_cancelled_stream_leaves_nothing(
+        self, store: Store, size: int, sized: bool
+    ) -> None:
+        whole = large_body(size)
+        body = HeldBack(whole)
+        putting = asyncio.create_task(store.put_stream(KEY, body.chunks(), told_of(whole, sized)))
         await body.reached.wait()
         putting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await putting
         await self.nothing_stays(store)
 
+    @SIZED
     @pytest.mark.parametrize("size", [10, PART_BYTES + 1])
     async def test_cancelled_at_any_moment_a_body_is_whole_or_not_there(
-        self, store: Store, size: int
+        self, store: Store, size: int, sized: bool
     ) -> None:
         body = large_body(size)
         for number in range(25):
             key = f"{KEY}-{number}"
             try:
                 async with asyncio.timeout(number * 0.004):
-                    await store.put_stream(key, chunks_of(body, [size]))
+                    await store.put_stream(key, chunks_of(body, [size]), told_of(body, sized))
             except TimeoutError:
                 with pytest.raises(BodyMissing):
                     await store.get(key)
@@ -130,7 +158,8 @@ class StreamContract:
                 assert await store.get(key) == body
             assert await unfinished_of(store) == []
 
-    async def test_a_slow_sender_is_waited_for(self, store_url: str) -> None:
+    @SIZED
+    async def test_a_slow_sender_is_waited_for(self, store_url: str, sized: bool) -> None:
         body = large_body(PART_BYTES + 1)
         async with opened(store_url, timeout_seconds=0.5) as store:
 
@@ -139,7 +168,7 @@ class StreamContract:
                     await asyncio.sleep(0.7)
                     yield chunk
 
-            await store.put_stream(KEY, chunks())
+            await store.put_stream(KEY, chunks(), told_of(body, sized))
             assert await streamed(store, KEY, 0, len(body)) == body
 
     async def test_a_slow_reader_is_waited_for(self, store_url: str) -> None:
@@ -253,10 +282,14 @@ class StreamContract:
         assert await streamed(store, KEY, 0, len(body)) == body
         await store.delete(KEY)
 
-    async def test_many_streams_at_once_do_not_mix(self, store: Store) -> None:
+    @SIZED
+    async def test_many_streams_at_once_do_not_mix(self, store: Store, sized: bool) -> None:
         bodies = {f"b/{number}": large_body(PART_BYTES + number, number) for number in range(6)}
         await asyncio.gather(
-            *(store.put_stream(key, chunks_of(b, [65_536] * 130)) for key, b in bodies.items())
+            *(
+                store.put_stream(key, chunks_of(body, [65_536] * 130), told_of(body, sized))
+                for key, body in bodies.items()
+            )
         )
         found = await asyncio.gather(
             *(streamed(store, key, 0, len(body)) for key, body in bodies.items())
@@ -268,10 +301,11 @@ class StreamContract:
             return
         assert await memory_of_streaming(store_url, 200 * 1024 * 1024) < 60 * 1024 * 1024
 
-    async def test_nothing_blocks_the_event_loop(self, store: Store) -> None:
+    @SIZED
+    async def test_nothing_blocks_the_event_loop(self, store: Store, sized: bool) -> None:
         body = large_body(PART_BYTES + 1)
         with blockbuster_ctx([sangraha]):
-            await store.put_stream(KEY, chunks_of(body, [len(body)]))
+            await store.put_stream(KEY, chunks_of(body, [len(body)]), told_of(body, sized))
             assert await streamed(store, KEY, 0, len(body)) == body
             with pytest.raises(LookupError):
                 await store.put_stream(f"{KEY}-broken", breaking_off(body))
@@ -289,4 +323,6 @@ class StreamContract:
 
 async def breaking_off(body: bytes) -> AsyncIterator[bytes]:
     yield body
+    # As a server does whose client has sent all.
+    yield b""
     raise LookupError("the client went away")

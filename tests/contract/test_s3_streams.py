@@ -4,17 +4,19 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from io import BytesIO
+from itertools import repeat
 
 import pytest
 from minio import Minio
 
 from development.servers.minio import MinioServer
-from sangraha.errors import BodyMissing, StoreUnavailable
+from sangraha.errors import StoreUnavailable
 from sangraha.store.open import open_store
 from sangraha.store.protocol import PART_BYTES, Store
 from tests.contract.store_samples import (
     BODY,
     KEY,
+    SIZED,
     HeldBack,
     bodies_of,
     chunks_of,
@@ -22,6 +24,7 @@ from tests.contract.store_samples import (
     large_body,
     opened,
     streamed,
+    told_of,
     unfinished_of,
 )
 from tests.faults.proxy import TcpProxy
@@ -63,24 +66,23 @@ def fault(request: pytest.FixtureRequest) -> Fault:
     return lambda proxy: getattr(proxy, request.param)()
 
 
+@pytest.mark.parametrize("size", [None, 3 * len(LARGE)], ids=["any size", "known size"])
 async def test_an_outage_in_the_middle_of_an_upload_is_told_in_time(
-    store: Store, far: Store, proxy: TcpProxy, fault: Fault
+    store: Store, far: Store, proxy: TcpProxy, fault: Fault, size: int | None
 ) -> None:
     broken_at = []
 
-    async def endless() -> AsyncIterator[bytes]:
+    async def chunks() -> AsyncIterator[bytes]:
         yield LARGE
         yield LARGE
         fault(proxy)
         broken_at.append(time.monotonic())
-        while True:
-            yield LARGE
+        for chunk in repeat(LARGE) if size is None else [LARGE]:
+            yield chunk
 
     with pytest.raises(StoreUnavailable):
-        await far.put_stream(KEY, endless())
+        await far.put_stream(KEY, chunks(), size)
     assert time.monotonic() - broken_at[0] < TIMEOUT_SECONDS + MARGIN_SECONDS
-    with pytest.raises(BodyMissing):
-        await store.get(KEY)
     proxy.restore()
     await far.close()
     for left in await unfinished_of(store):
@@ -89,11 +91,12 @@ async def test_an_outage_in_the_middle_of_an_upload_is_told_in_time(
     assert await bodies_of(store) == []
 
 
+@SIZED
 async def test_an_outage_at_the_end_of_an_upload_is_told_in_time(
-    store: Store, far: Store, proxy: TcpProxy, fault: Fault
+    store: Store, far: Store, proxy: TcpProxy, fault: Fault, sized: bool
 ) -> None:
     body = HeldBack(LARGE)
-    putting = asyncio.create_task(far.put_stream(KEY, body.chunks()))
+    putting = asyncio.create_task(far.put_stream(KEY, body.chunks(), told_of(LARGE, sized)))
     await body.reached.wait()
     fault(proxy)
     started = time.monotonic()
@@ -125,11 +128,12 @@ async def test_an_outage_in_the_middle_of_a_download_is_told_in_time(
     assert await streamed(far, KEY, 0, len(body)) == body
 
 
+@SIZED
 async def test_a_client_that_leaves_during_an_outage_does_not_wait_for_long(
-    far: Store, proxy: TcpProxy
+    far: Store, proxy: TcpProxy, sized: bool
 ) -> None:
     body = HeldBack(LARGE)
-    putting = asyncio.create_task(far.put_stream(KEY, body.chunks()))
+    putting = asyncio.create_task(far.put_stream(KEY, body.chunks(), told_of(LARGE, sized)))
     await body.reached.wait()
     proxy.freeze()
     started = time.monotonic()
@@ -139,15 +143,16 @@ async def test_a_client_that_leaves_during_an_outage_does_not_wait_for_long(
     assert time.monotonic() - started < 2 * TIMEOUT_SECONDS + MARGIN_SECONDS
 
 
+@SIZED
 async def test_a_request_may_take_longer_than_the_timeout_while_bytes_flow(
-    minio_server: MinioServer, minio_store_url: str, store: Store
+    minio_server: MinioServer, minio_store_url: str, store: Store, sized: bool
 ) -> None:
     body = large_body(PART_BYTES + 1)
     async with slow_link(minio_server.port, PART_BYTES // 3) as port:
         url = minio_store_url.replace(f"%3A{minio_server.port}", f"%3A{port}")
         async with opened(url, timeout_seconds=2) as slow:
             started = time.monotonic()
-            await slow.put_stream(KEY, chunks_of(body, [len(body)]))
+            await slow.put_stream(KEY, chunks_of(body, [len(body)]), told_of(body, sized))
             assert time.monotonic() - started > 2
             started = time.monotonic()
             assert await streamed(slow, KEY, 0, len(body)) == body
@@ -184,6 +189,36 @@ async def test_what_a_killed_process_left_is_known_after_the_server_restarted(
         await store.abandon(left[0])
         assert uploads(own_minio_server, "restarted") == []
         assert await unfinished_of(store) == []
+
+
+async def test_a_client_that_leaves_does_not_wait_until_its_body_is_sent(
+    minio_server: MinioServer, minio_store_url: str, store: Store
+) -> None:
+    async with slow_link(minio_server.port, PART_BYTES // 20) as port:
+        url = minio_store_url.replace(f"%3A{minio_server.port}", f"%3A{port}")
+        async with opened(url, timeout_seconds=15) as slow:
+            told = asyncio.Event()
+
+            async def chunks() -> AsyncIterator[bytes]:
+                yield LARGE[: PART_BYTES // 2]
+                told.set()
+                yield LARGE[PART_BYTES // 2 :]
+
+            putting = asyncio.create_task(slow.put_stream(KEY, chunks(), len(LARGE)))
+            await told.wait()
+            started = time.monotonic()
+            putting.cancel()
+            await asyncio.wait([putting])
+            assert time.monotonic() - started < 10
+    assert await bodies_of(store) == []
+
+
+async def test_a_killed_process_leaves_nothing_of_a_body_of_known_size(
+    store: Store, minio_store_url: str
+) -> None:
+    await kill_while_writing(minio_store_url, KEY, 30_000_000)
+    assert await unfinished_of(store) == []
+    assert await bodies_of(store) == []
 
 
 async def test_no_upload_stays_on_the_server_when_its_sender_fails(
@@ -233,6 +268,7 @@ async def test_without_its_bucket_nothing_streams(minio_store_url: str) -> None:
     for attempt in (
         store.put_stream(KEY, chunks_of(b"small", [5])),
         store.put_stream(KEY, chunks_of(LARGE, [len(LARGE)])),
+        store.put_stream(KEY, chunks_of(LARGE, [len(LARGE)]), len(LARGE)),
         streamed(store, KEY, 0, 5),
         bodies_of(store),
         unfinished_of(store),

@@ -27,7 +27,7 @@ from sangraha.store.local_files import (
     sync_folder,
 )
 from sangraha.store.protocol import StoredBody, Unfinished
-from sangraha.store.source import CHUNK_BYTES, read_ahead, require_range
+from sangraha.store.source import CHUNK_BYTES, of_size, read_ahead, require_range
 
 UNFINISHED: Final = ".unfinished"
 """Bodies being written; no key starts with a dot."""
@@ -58,11 +58,13 @@ class LocalStore:
         require_key(key)
         await self._run(lambda: self._put(key, body))
 
-    async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
+    async def put_stream(
+        self, key: str, chunks: AsyncIterator[bytes], size: int | None = None
+    ) -> None:
         require_key(key)
         file = UnfinishedFile(self._unfinished, key)
         try:
-            async with aclosing(_gathered(chunks)) as gathered:
+            async with aclosing(_gathered(of_size(size, chunks))) as gathered:
                 async for pieces in gathered:
                     await self._run(partial(file.write, pieces))
             await self._run(lambda: self._place(file, self._root / key))

@@ -14,7 +14,7 @@ from sangraha.store.batches import BATCH
 from sangraha.store.failures import reason, tells_no_bucket
 from sangraha.store.keys import require_key
 from sangraha.store.protocol import StoredBody, Unfinished
-from sangraha.store.source import CHUNK_BYTES, require_range
+from sangraha.store.source import CHUNK_BYTES, of_size, require_range
 
 if TYPE_CHECKING:
     from obstore import ListStream, ObjectMeta
@@ -43,9 +43,11 @@ class ObstoreStore:
                     self._backend, key, body, mode="create", use_multipart=False
                 )
 
-    async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
+    async def put_stream(
+        self, key: str, chunks: AsyncIterator[bytes], size: int | None = None
+    ) -> None:
         require_key(key)
-        body = b"".join([chunk async for chunk in chunks])
+        body = b"".join([chunk async for chunk in of_size(size, chunks)])
         putting = asyncio.ensure_future(self.put(key, body))
         try:
             await asyncio.shield(putting)

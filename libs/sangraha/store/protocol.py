@@ -51,13 +51,17 @@ class Store(Protocol):
         an earlier attempt, and stays. Raises StoreUnavailable.
         """
 
-    async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
-        """Likewise a body of any size, in bounded memory (some parts of PART_BYTES).
+    async def put_stream(
+        self, key: str, chunks: AsyncIterator[bytes], size: int | None = None
+    ) -> None:
+        """Likewise a body of `size` bytes, or of any size, in bounded memory (some parts of
+        PART_BYTES). Knowing the size saves time.
 
         The key is one that nobody else writes, and it is 1,000 bytes long at most. What `chunks`
         raises is raised, and nothing is kept then, nor where the task is cancelled; what a killed
         process leaves is `unfinished`. How long `chunks` takes does not matter. Raises
-        StoreUnavailable; what it could not clear away then is `unfinished` too.
+        StoreUnavailable; what it could not clear away then is `unfinished` too, or a body that
+        nobody knows. Raises ValueError where there are not `size` bytes.
         """
 
     async def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:

@@ -19,9 +19,10 @@ from sangraha.store.keys import UPLOADS, require_key
 from sangraha.store.obstore_store import ObstoreStore
 from sangraha.store.protocol import StoredBody, Unfinished
 from sangraha.store.s3_place import S3Place
+from sangraha.store.s3_put import MAX_BYTES, S3Put
 from sangraha.store.s3_requests import S3Requests
 from sangraha.store.s3_upload import S3Upload
-from sangraha.store.source import CHUNK_BYTES, read_ahead, require_range
+from sangraha.store.source import CHUNK_BYTES, of_size, read_ahead, require_range
 
 if TYPE_CHECKING:
     from obstore.store import S3Credential
@@ -50,11 +51,13 @@ class S3BucketStore(ObstoreStore):
         except TimeoutError:
             raise StoreUnavailable("The store failed: it did not answer in time") from None
 
-    async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
+    async def put_stream(
+        self, key: str, chunks: AsyncIterator[bytes], size: int | None = None
+    ) -> None:
         require_key(UPLOADS + key)
-        upload = S3Upload(key, self._requests, self._threads, put=self.put, delete=self.delete)
+        upload = self._upload(key, size)
         try:
-            async for chunk in chunks:
+            async for chunk in of_size(size, chunks):
                 await upload.write(chunk)
             await upload.finish()
         except StoreUnavailable:
@@ -96,7 +99,12 @@ class S3BucketStore(ObstoreStore):
         self._threads.shutdown(wait=False)
         self._requests.close()
 
-    def _discard(self, upload: S3Upload) -> asyncio.Task[None]:
+    def _upload(self, key: str, size: int | None) -> S3Put | S3Upload:
+        if size is not None and size <= MAX_BYTES:
+            return S3Put(key, size, self._requests, self._threads, delete=self.delete)
+        return S3Upload(key, self._requests, self._threads, put=self.put, delete=self.delete)
+
+    def _discard(self, upload: S3Put | S3Upload) -> asyncio.Task[None]:
         async def discard() -> None:
             # What stays is `unfinished`.
             with suppress(StoreUnavailable):

@@ -5,7 +5,7 @@ and would cut a healthy one short, its uploads are not given up when their task 
 fail at one foreign key, and its downloads reach three quarters of what these do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from io import BytesIO
@@ -78,6 +78,14 @@ class S3Requests:
             if code != "BucketAlreadyOwnedByYou":
                 raise
 
+    def put_body(self, key: str, size: int, pieces: Iterator[bytes]) -> None:
+        """Put a body of this size, as its pieces come; what they raise is raised, and nothing is
+        kept then.
+        """
+        with _failing():
+            url = self._minio.get_presigned_url("PUT", self._place.bucket, key, expires=_URL_LIFE)
+            self._send(url, size, _blocks(pieces))
+
     def begin_upload(self, key: str) -> str:
         """The id of a new multipart upload, noted under UPLOADS before it begins."""
         with _failing():
@@ -96,14 +104,7 @@ class S3Requests:
                 expires=_URL_LIFE,
                 extra_query_params={"partNumber": str(number), "uploadId": upload},
             )
-            answer = self._connections.urlopen(
-                "PUT",
-                url,
-                body=_blocks(body, given_up),
-                headers={"Content-Length": str(len(body))},
-            )
-            if answer.status != 200:
-                raise _refusal(answer)
+            answer = self._send(url, len(body), _unless(given_up, _blocks([body])))
             return Part(number, answer.headers["ETag"].strip('"'))
 
     def complete_upload(self, key: str, upload: str, parts: list[Part]) -> None:
@@ -159,6 +160,14 @@ class S3Requests:
         """Let go of idle connections."""
         self._connections.clear()
 
+    def _send(self, url: str, size: int, body: Iterator[memoryview]) -> BaseHTTPResponse:
+        answer = self._connections.urlopen(
+            "PUT", url, body=body, headers={"Content-Length": str(size)}
+        )
+        if answer.status != 200:
+            raise _refusal(answer)
+        return answer
+
     def _abort(self, key: str, upload: str) -> None:
         try:
             self._minio._abort_multipart_upload(self._place.bucket, key, upload)
@@ -167,12 +176,19 @@ class S3Requests:
                 raise
 
 
-def _blocks(body: memoryview, given_up: Event) -> Iterator[memoryview]:
+def _blocks(pieces: Iterable[bytes | memoryview]) -> Iterator[memoryview]:
     """Small enough that each is sent well within the timeout, on a slow connection too."""
-    for start in range(0, len(body), _SENT_AT_ONCE):
+    for piece in pieces:
+        view = memoryview(piece)
+        for start in range(0, len(view), _SENT_AT_ONCE):
+            yield view[start : start + _SENT_AT_ONCE]
+
+
+def _unless(given_up: Event, blocks: Iterator[memoryview]) -> Iterator[memoryview]:
+    for block in blocks:
         if given_up.is_set():
             raise StoreUnavailable("The store failed: the upload was given up")
-        yield body[start : start + _SENT_AT_ONCE]
+        yield block
 
 
 def _refusal(answer: BaseHTTPResponse) -> MinioException:

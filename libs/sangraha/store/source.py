@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
@@ -50,6 +50,18 @@ async def read_ahead(source: Source, run: Run) -> AsyncGenerator[bytes, None]:
         await asyncio.gather(coming, return_exceptions=True)
         with suppress(StoreUnavailable):
             await run(close)
+
+
+async def of_size(size: int | None, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """The same chunks. Raises ValueError unless they are of that size together, if it is known."""
+    left = size or 0
+    async for chunk in chunks:
+        left -= len(chunk)
+        if size is not None and left < 0:
+            raise ValueError(f"the body has more than {size} bytes")
+        yield chunk
+    if size is not None and left:
+        raise ValueError(f"{left} of {size} bytes are missing")
 
 
 def require_range(offset: int, length: int | None) -> None:

@@ -30,10 +30,12 @@ class TimedStore:
         with self._timed("put"):
             await self._store.put(key, body)
 
-    async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
+    async def put_stream(
+        self, key: str, chunks: AsyncIterator[bytes], size: int | None = None
+    ) -> None:
         """See Store.put_stream."""
         with self._timed("put_stream"):
-            await self._store.put_stream(key, chunks)
+            await self._store.put_stream(key, chunks, size)
 
     async def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         """See Store.get."""
