@@ -62,6 +62,6 @@ class MinioServer(Server):
 
     def is_ready(self) -> bool:
         try:
-            return httpx.get(f"{self.endpoint}/minio/health/ready", timeout=2).is_success
+            return httpx.get(f"{self.endpoint}/minio/health/cluster", timeout=2).is_success
         except httpx.HTTPError:
             return False

@@ -2,12 +2,13 @@
 
 import secrets
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.acceptance.client import Client
 from tests.acceptance.deployment import Deployment
+from tests.acceptance.sangraha_server import SangrahaServer
 
 
 @pytest.fixture
@@ -38,7 +39,9 @@ async def client(deployment: Deployment) -> AsyncIterator[Client]:
 
 @pytest.fixture(scope="module", params=["embedded", "services"])
 def shared_deployment(request: pytest.FixtureRequest) -> Iterator[Deployment]:
-    """One for all tests of a module that leave it as good as they found it."""
+    """One for all tests of a module that leave it as good as they found it, but for objects and
+    buckets whose names no other test of the module uses.
+    """
     if request.param == "embedded":
         deployment = Deployment.embedded()
     else:
@@ -48,9 +51,18 @@ def shared_deployment(request: pytest.FixtureRequest) -> Iterator[Deployment]:
             minio.store_url(f"test-{secrets.token_hex(6)}"),
             request.getfixturevalue("postgres_server").new_database(),
         )
-    with ExitStack() as stack:
-        for process in deployment.processes:
-            stack.callback(process.folder.remove)
-            stack.callback(process.stop)
-            process.start()
+    try:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(SangrahaServer.start, deployment.processes))
         yield deployment
+    finally:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(SangrahaServer.stop, deployment.processes))
+        for process in deployment.processes:
+            process.folder.remove()
+
+
+@pytest.fixture
+async def shared_client(shared_deployment: Deployment) -> AsyncIterator[Client]:
+    async with shared_deployment.client() as client:
+        yield client

@@ -7,7 +7,6 @@ import gzip
 import hashlib
 import json
 import random
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
@@ -29,9 +28,8 @@ def content(size: int) -> bytes:
 
 
 @pytest.fixture
-async def client(shared_deployment: Deployment) -> AsyncIterator[Client]:
-    async with shared_deployment.client() as client:
-        yield client
+def client(shared_client: Client) -> Client:
+    return shared_client
 
 
 @pytest.fixture(params=[SMALL, LARGE], ids=["small", "large"])

@@ -73,31 +73,35 @@ async def test_5_gib_go_in_and_out_in_bounded_memory(
     assert max(risen.values()) < ROOM, risen
 
 
-async def test_bodies_of_every_way_come_back_byte_for_byte(client: Client) -> None:
+async def test_bodies_of_every_way_come_back_byte_for_byte(shared_client: Client) -> None:
     for size in (0, 1, INLINE_BYTES, INLINE_BYTES + 1, 8 * MIB, 8 * MIB + 1):
         body = b"".join([block async for block in blocks(size)])
         for name, content in ((f"length {size}", body), (f"chunked {size}", blocks(size))):
-            written = await client.put(name, content)
+            written = await shared_client.put(name, content)
             assert written.status_code == 201, written.text
             assert written.json()["sha256"] == hashlib.sha256(body).hexdigest()
-            read = await client.get(name)
+            read = await shared_client.get(name)
             assert (read.status_code, read.content) == (200, body)
             assert int(read.headers["content-length"]) == size
 
 
-async def test_a_broken_json_document_of_60_mb_is_refused(client: Client) -> None:
-    made = await client.call("create_bucket", json={"name": "readings", "allowed_types": ["json"]})
+async def test_a_broken_json_document_of_60_mb_is_refused(shared_client: Client) -> None:
+    made = await shared_client.call(
+        "create_bucket", json={"name": "readings", "allowed_types": ["json"]}
+    )
     assert made.status_code == 201, made.text
     row = json.dumps({"sensor": "છત", "values": list(range(200))}).encode() + b","
     whole = b"[" + row * (60_000_000 // len(row)) + b"null]"
     damaged = bytearray(whole)
     damaged[40_000_000] = 0x01
-    kept = await client.put("good", whole, bucket="readings")
+    kept = await shared_client.put("good", whole, bucket="readings")
     assert kept.status_code == 201, kept.text
     assert kept.json()["type"] == "json"
     for body in (bytes(damaged), whole[:-1], whole + b"]"):
-        assert_problem(await client.put("bad", body, bucket="readings"), 422, "damaged-content")
-    assert_problem(await client.get("bad", bucket="readings"), 404, "not-found")
+        assert_problem(
+            await shared_client.put("bad", body, bucket="readings"), 422, "damaged-content"
+        )
+    assert_problem(await shared_client.get("bad", bucket="readings"), 404, "not-found")
 
 
 async def kept_in(store: Store) -> tuple[list[str], list[str]]:

@@ -50,6 +50,11 @@ BAD_PATHS = [
 ]
 
 
+@pytest.fixture
+def client(shared_client: Client) -> Client:
+    return shared_client
+
+
 def encoded(name: str) -> str:
     return quote(name, safe="")
 
@@ -61,20 +66,21 @@ async def raw(client: Client, service: Any, request: bytes) -> Answer:
         return await connection.answer()
 
 
-def put(path: bytes, body: bytes = b"1") -> bytes:
-    head = b"PUT /buckets/default/objects/%s HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
-    return head % (path, len(body)) + body
+def put(path: bytes, body: bytes = b"1", bucket: bytes = b"default") -> bytes:
+    head = b"PUT /buckets/%s/objects/%s HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
+    return head % (bucket, path, len(body)) + body
 
 
 async def test_any_sensible_name_can_be_used(client: Client) -> None:
+    await bucket(client, "names")
     for number, name in enumerate(GOOD_NAMES):
         body = b"%d" % number
-        answer = await raw(client, "receiver", put(encoded(name).encode(), body))
+        answer = await raw(client, "receiver", put(encoded(name).encode(), body, b"names"))
         assert answer.status == 201, (name, answer.body)
         assert json.loads(answer.body)["name"] == name
         read = await raw(client, "getter", get(answer.headers["location"].encode()))
         assert (read.status, read.body) == (200, body), name
-    listed = (await client.call("list_names", path={"bucket": "default"})).json()
+    listed = (await client.call("list_names", path="names")).json()
     assert [one["name"] for one in listed["objects"]] == sorted(
         GOOD_NAMES, key=lambda name: name.encode()
     )
@@ -91,8 +97,8 @@ async def test_a_name_nobody_should_use_is_refused(client: Client) -> None:
 
 
 async def test_an_encoded_slash_is_a_slash(client: Client) -> None:
-    assert (await raw(client, "receiver", put(b"a%2Fb"))).status == 201
-    assert (await client.get("a/b")).content == b"1"
+    assert (await raw(client, "receiver", put(b"slash%2Fed"))).status == 201
+    assert (await client.get("slash/ed")).content == b"1"
 
 
 async def test_a_bucket_needs_a_plain_name(client: Client) -> None:
@@ -194,11 +200,13 @@ async def test_metadata_is_changed_by_a_merge_patch_of_the_right_revision(client
 
 @pytest.mark.parametrize("asynchronously", [False, True])
 async def test_create_only_and_compare_and_swap(client: Client, asynchronously: bool) -> None:
+    name = f"cas-{asynchronously}"
+
     async def conditional(body: bytes, **conditions: str) -> tuple[str, Any]:
-        headers = {name.replace("_", "-"): value for name, value in conditions.items()}
+        headers = {field.replace("_", "-"): value for field, value in conditions.items()}
         if asynchronously:
             headers["Prefer"] = "respond-async"
-        answer = await client.put("cas", body, headers=headers)
+        answer = await client.put(name, body, headers=headers)
         if not asynchronously:
             return ("done" if answer.is_success else "rejected"), answer.json()
         assert answer.status_code == 202, answer.text
@@ -214,9 +222,9 @@ async def test_create_only_and_compare_and_swap(client: Client, asynchronously: 
     assert state == "done"
     state, problem = await conditional(b"4", If_Match=tag)
     assert (state, problem["status"]) == ("rejected", 412)
-    assert (await client.get("cas")).content == b"3"
+    assert (await client.get(name)).content == b"3"
     if_match = {"If-Match": tag}
-    path = {"bucket": "default", "name": "cas"}
+    path = {"bucket": "default", "name": name}
     kept = await client.call("delete_name", path=path, headers=if_match)
     assert_problem(kept, 412, "precondition-failed")
 
@@ -253,7 +261,15 @@ async def bucket(client: Client, name: str, **settings: Any) -> httpx.Response:
     return answer
 
 
+async def bucket_names(client: Client) -> list[str]:
+    answer = await client.call("list_buckets")
+    assert answer.status_code == 200, answer.text
+    return [one["name"] for one in answer.json()["buckets"]]
+
+
 async def test_a_bucket_has_rules(client: Client) -> None:
+    before = await bucket_names(client)
+    assert "default" in before
     await bucket(
         client,
         "rules",
@@ -291,8 +307,7 @@ async def test_a_bucket_has_rules(client: Client) -> None:
     )
     assert changed.status_code == 200, changed.text
     assert (await client.put("c", large + b"x", bucket="rules")).status_code == 201
-    listed = (await client.call("list_buckets")).json()
-    assert [one["name"] for one in listed["buckets"]] == ["default", "rules"]
+    assert await bucket_names(client) == sorted([*before, "rules"])
 
 
 async def test_a_bucket_is_deleted_when_it_is_empty_or_purged(client: Client) -> None:
@@ -348,26 +363,29 @@ async def test_a_form_of_many_files(client: Client) -> None:
 
 
 async def test_many_are_deleted_at_once(client: Client) -> None:
+    await bucket(client, "many")
     for name in ("a", "b", "c"):
-        await client.put(name, name.encode())
-    bare = (await client.put("d", b"d")).json()["object_id"]
-    asked = {"bucket": "default", "names": ["a", "b", "nothing"], "object_ids": [bare]}
+        await client.put(name, name.encode(), bucket="many")
+    bare = (await client.put("d", b"d", bucket="many")).json()["object_id"]
+    asked = {"bucket": "many", "names": ["a", "b", "nothing"], "object_ids": [bare]}
     answer = await client.call("delete_objects", json=asked)
     assert answer.status_code == 207, answer.text
     statuses = {
         one.get("name") or one["object_id"]: one["status"] for one in answer.json()["results"]
     }
     assert statuses == {"a": 204, "b": 204, "nothing": 404, bare: 204}
-    listed = (await client.call("list_names", path="default")).json()
+    listed = (await client.call("list_names", path="many")).json()
     assert [one["name"] for one in listed["objects"]] == ["c"]
 
 
 async def test_a_bucket_is_listed_like_folders(client: Client) -> None:
+    await bucket(client, "folders")
     for name in ("a/1", "a/2", "a/b/3", "c", "d/4"):
-        await client.put(name, name.encode(), headers={"Sangraha-Meta-Kind": name[0]})
+        headers = {"Sangraha-Meta-Kind": name[0]}
+        await client.put(name, name.encode(), bucket="folders", headers=headers)
 
     async def listed(**query: Any) -> tuple[list[str], list[str], str | None]:
-        answer = await client.call("list_names", path="default", params=query)
+        answer = await client.call("list_names", path="folders", params=query)
         assert answer.status_code == 200, answer.text
         page = answer.json()
         return [one["name"] for one in page["objects"]], page["prefixes"], page["next_cursor"]
@@ -386,7 +404,7 @@ async def test_a_bucket_is_listed_like_folders(client: Client) -> None:
         seen += names
     assert seen == ["a/1", "a/2", "a/b/3", "c", "d/4"]
     assert_problem(
-        await client.call("list_names", path="default", params={"cursor": "no"}),
+        await client.call("list_names", path="folders", params={"cursor": "no"}),
         422,
         "invalid-parameter",
     )

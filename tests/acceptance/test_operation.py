@@ -25,16 +25,18 @@ READY_CPU_SECONDS = 2.0
 
 
 async def test_one_request_id_finds_the_whole_way_of_a_request(
-    client: Client, deployment: Deployment
+    shared_client: Client, shared_deployment: Deployment
 ) -> None:
     headers = {"X-Correlation-ID": "order-42", "X-Request-ID": "mine-7"}
-    written = await client.create("json", b'{"a": 1}', headers=headers)
+    written = await shared_client.create("json", b'{"a": 1}', headers=headers)
     assert written.headers["x-correlation-id"] == "order-42"
     assert written.headers["x-request-id"] == "mine-7"
     request_id = written.json()["request_id"]
 
     def way() -> list[str] | None:
-        lines = [line for line in deployment.log_lines() if line.get("request_id") == request_id]
+        lines = [
+            line for line in shared_deployment.log_lines() if line.get("request_id") == request_id
+        ]
         assert all(line["correlation_id"] == "order-42" for line in lines)
         loggers = [line["logger"] for line in lines]
         wanted = {"sangraha.http.exchange", "sangraha_orchestrator.writes"}
@@ -43,7 +45,7 @@ async def test_one_request_id_finds_the_whole_way_of_a_request(
     await eventually(way)
     (exchange,) = [
         line
-        for line in deployment.log_lines()
+        for line in shared_deployment.log_lines()
         if line.get("exchange_id") == "mine-7" and line["logger"] == "sangraha.http.exchange"
     ]
     assert exchange["request_id"] == request_id
@@ -51,16 +53,16 @@ async def test_one_request_id_finds_the_whole_way_of_a_request(
 
 
 async def test_one_request_id_finds_the_whole_way_of_a_read(
-    client: Client, deployment: Deployment
+    shared_client: Client, shared_deployment: Deployment
 ) -> None:
-    object_id = (await client.create("json", b"1")).json()["object_id"]
+    object_id = (await shared_client.create("json", b"1")).json()["object_id"]
     headers = {"X-Correlation-ID": "order-43", "X-Request-ID": "mine-8"}
-    assert (await client.read(object_id, headers)).status_code == 200
+    assert (await shared_client.read(object_id, headers)).status_code == 200
 
     def lines(logger: str) -> list[dict[str, Any]]:
         return [
             line
-            for line in deployment.log_lines()
+            for line in shared_deployment.log_lines()
             if line["logger"] == logger and line.get("correlation_id") == "order-43"
         ]
 

@@ -10,7 +10,6 @@ import pytest
 
 from development.software import ARIA2, CURL, WGET
 from tests.acceptance.client import Client
-from tests.acceptance.deployment import Deployment
 from tests.acceptance.programs import run
 
 MIB = 1024 * 1024
@@ -18,9 +17,8 @@ FOLDER = "/buckets/default/objects"
 
 
 @pytest.fixture
-async def client(shared_deployment: Deployment) -> AsyncIterator[Client]:
-    async with shared_deployment.client() as client:
-        yield client
+def client(shared_client: Client) -> Client:
+    return shared_client
 
 
 @pytest.fixture

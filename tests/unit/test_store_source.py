@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sangraha.errors import StoreUnavailable
-from sangraha.store.source import read_ahead
+from sangraha.store.source import CHUNK_BYTES, FIRST_CHUNK_BYTES, read_ahead
 
 
 class Script:
@@ -16,9 +16,11 @@ class Script:
 
     def __init__(self, *steps: bytes | Exception) -> None:
         self.steps = list(steps)
+        self.asked: list[int] = []
         self.is_closed = False
 
-    def read(self) -> bytes:
+    def read(self, size: int) -> bytes:
+        self.asked.append(size)
         step = self.steps.pop(0)
         if isinstance(step, Exception):
             raise step
@@ -40,6 +42,14 @@ async def test_a_failure_comes_after_the_chunks_before_it() -> None:
     with pytest.raises(StoreUnavailable):
         await anext(stream)
     assert source.is_closed
+
+
+async def test_the_start_comes_in_a_small_chunk_and_the_rest_in_large_ones() -> None:
+    source = Script(b"one", b"two", b"three", b"four", b"")
+    async with aclosing(read_ahead(source, in_a_thread)) as stream:
+        assert [chunk async for chunk in stream] == [b"one", b"two", b"three", b"four"]
+    assert source.asked[0] == FIRST_CHUNK_BYTES < source.asked[1] < source.asked[2]
+    assert source.asked[2:] == [CHUNK_BYTES] * 3
 
 
 async def test_one_chunk_is_read_ahead_and_no_more() -> None:

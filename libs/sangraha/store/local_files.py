@@ -13,7 +13,6 @@ from uuid import uuid4
 from sangraha.errors import BodyMissing
 from sangraha.store.keys import is_key
 from sangraha.store.protocol import StoredBody, Unfinished
-from sangraha.store.source import CHUNK_BYTES
 
 _SYNC_BYTES: Final = 16 * 1024 * 1024
 _MAX_NAME: Final = 255
@@ -95,11 +94,11 @@ class FileSource:
         self._left = 0
         self._file: BinaryIO | None = None
 
-    def read(self) -> bytes:
+    def read(self, size: int) -> bytes:
         """See Source.read. Raises BodyMissing and OSError."""
         if self._file is None:
             self._file, self._left = self._open_range()
-        chunk = read_range(self._file, self._offset, min(self._left, CHUNK_BYTES))
+        chunk = read_range(self._file, self._offset, min(self._left, size))
         self._offset += len(chunk)
         self._left -= len(chunk)
         return chunk

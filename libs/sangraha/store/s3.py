@@ -22,7 +22,7 @@ from sangraha.store.s3_place import S3Place
 from sangraha.store.s3_put import MAX_BYTES, S3Put
 from sangraha.store.s3_requests import S3Requests
 from sangraha.store.s3_upload import S3Upload
-from sangraha.store.source import CHUNK_BYTES, of_size, read_ahead, require_range
+from sangraha.store.source import of_size, read_ahead, require_range
 
 if TYPE_CHECKING:
     from obstore.store import S3Credential
@@ -129,11 +129,11 @@ class S3Source:
         self._left = length
         self._answer: BaseHTTPResponse | None = None
 
-    def read(self) -> bytes:
+    def read(self, size: int) -> bytes:
         """See Source.read. Raises BodyMissing and StoreUnavailable."""
         if self._answer is None:
             self._answer = self._requests.open_body(*self._range)
-        chunk = self._requests.read(self._answer, min(self._left, CHUNK_BYTES))
+        chunk = self._requests.read(self._answer, min(self._left, size))
         self._left -= len(chunk)
         return chunk
 

@@ -10,6 +10,9 @@ from sangraha.errors import StoreUnavailable
 
 CHUNK_BYTES: Final = 1024 * 1024
 """How much a stream gives at a time: less costs throughput, more only memory."""
+FIRST_CHUNK_BYTES: Final = 64 * 1024
+"""But for its start, so that whoever waits for that has it soon."""
+_GROWTH: Final = 4
 
 Run = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Does blocking work in a thread. Where its caller stops waiting, the work goes on."""
@@ -18,8 +21,8 @@ Run = Callable[[Callable[[], Any]], Awaitable[Any]]
 class Source(Protocol):
     """Where the bytes come from. It opens at the first read; one thread at a time uses it."""
 
-    def read(self) -> bytes:
-        """The next bytes, about CHUNK_BYTES; none at the end."""
+    def read(self, size: int) -> bytes:
+        """The next bytes, about as many as that; none at the end."""
 
     def close(self) -> None:
         """May come before anything was read."""
@@ -29,10 +32,13 @@ async def read_ahead(source: Source, run: Run) -> AsyncGenerator[bytes, None]:
     """All of it, one chunk ahead of who takes it; what goes wrong comes in its turn."""
     alone = threading.Lock()
     closed = False
+    size = FIRST_CHUNK_BYTES
 
     def read() -> bytes:
+        nonlocal size
         with alone:
-            return b"" if closed else source.read()
+            wanted, size = size, min(size * _GROWTH, CHUNK_BYTES)
+            return b"" if closed else source.read(wanted)
 
     def close() -> None:
         nonlocal closed
