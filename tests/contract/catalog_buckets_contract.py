@@ -20,6 +20,7 @@ from sangraha.messages import (
     Rejected,
     Underway,
 )
+from sangraha.metadata import MAX_METADATA_BYTES
 from tests.contract.catalog_order_contract import flaws
 from tests.contract.catalog_samples import MINT, new_object
 from tests.contract.catalog_suite import CatalogSuite, at_name, count, done, made, refused
@@ -101,6 +102,14 @@ class BucketsContract(CatalogSuite):
         back = await the_bucket(catalog, patch(id_cache_seconds=None))
         assert back.id_cache_seconds == BucketSettings().id_cache_seconds
         assert await catalog.buckets(["photos"]) == {"photos": back}
+
+    async def test_patches_make_no_more_default_metadata_than_an_object_may_have(
+        self, catalog: Catalog
+    ) -> None:
+        most = MAX_METADATA_BYTES - 1
+        await done(catalog, create(default_metadata={"a": "x" * most}))
+        assert await refused(catalog, patch(default_metadata={"b": ""})) == "invalid-parameter"
+        await done(catalog, patch(default_metadata={"a": None, "b": "x" * most}))
 
     async def test_a_patch_names_the_revision_it_is_a_change_of(self, catalog: Catalog) -> None:
         await done(catalog, create())

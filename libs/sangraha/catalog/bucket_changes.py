@@ -10,6 +10,7 @@ from sangraha.catalog.object_changes import require_revision
 from sangraha.errors import AlreadyExists, BucketNotEmpty, InvalidParameter
 from sangraha.ids import made_at
 from sangraha.messages import CreateBucket, DeleteBucket, Done, PatchBucket, Underway
+from sangraha.metadata import checked_metadata
 
 
 def create_bucket(ledger: Ledger, change: CreateBucket) -> Done:
@@ -39,6 +40,7 @@ def patch_bucket(ledger: Ledger, change: PatchBucket) -> Done:
         settings = msgspec.convert(document, BucketSettings)
     except msgspec.ValidationError as error:
         raise InvalidParameter(f"the bucket cannot have these settings: {error}") from None
+    checked_metadata(settings.default_metadata)
     held.bucket = msgspec.structs.replace(
         held.bucket, revision=held.bucket.revision + 1, **msgspec.structs.asdict(settings)
     )
