@@ -60,7 +60,7 @@ async def test_5_gib_go_in_and_out_in_bounded_memory(
 
     # Without a length it goes to S3 in parts; with one, up to 5 GiB, in a single request.
     patient = {"Prefer": "wait=60"}
-    unknown = await client.put("unknown", blocks(MIB * 1024), headers=patient)
+    unknown = await client.put("unknown", blocks(1024 * MIB), headers=patient)
     assert unknown.status_code == 201, unknown.text
     headers = {**patient, "Content-Length": str(GIB_5)}
     written = await client.put("film", blocks(GIB_5), headers=headers)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from io import BytesIO
 from itertools import repeat
 
@@ -11,6 +12,7 @@ from minio import Minio
 
 from development.servers.minio import MinioServer
 from sangraha.errors import StoreUnavailable
+from sangraha.store import s3_put
 from sangraha.store.open import open_store
 from sangraha.store.protocol import PART_BYTES, Store
 from tests.contract.store_samples import (
@@ -29,6 +31,7 @@ from tests.contract.store_samples import (
 )
 from tests.faults.proxy import TcpProxy
 from tests.faults.slow_link import slow_link
+from tests.waiting import eventually
 
 TIMEOUT_SECONDS = 2.0
 MARGIN_SECONDS = 1.8
@@ -213,6 +216,51 @@ async def test_a_client_that_leaves_does_not_wait_until_its_body_is_sent(
     assert await bodies_of(store) == []
 
 
+async def test_a_body_of_known_size_may_come_slowly_and_with_pauses(
+    minio_server: MinioServer, minio_store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3_put, "SILENCE_SECONDS", 0.05)
+    body = large_body(3 * PART_BYTES)
+    pause = asyncio.Event()
+    paused = asyncio.Event()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield body[: 2 * PART_BYTES]
+        yield body[2 * PART_BYTES : -PART_BYTES // 2]
+        paused.set()
+        await pause.wait()
+        yield body[-PART_BYTES // 2 :]
+
+    async with TcpProxy("127.0.0.1", minio_server.port) as proxy:
+        url = minio_store_url.replace(f"%3A{minio_server.port}", f"%3A{proxy.port}")
+        async with opened(url) as store:
+            putting = asyncio.create_task(store.put_stream(KEY, chunks(), len(body)))
+            await paused.wait()
+            # MinIO has 30 s of patience: again and again something has to come.
+            for _ in range(10):
+                before = proxy.asked_bytes
+                await eventually(partial(more_than, proxy, before))
+            pause.set()
+            await putting
+            assert await store.get(KEY) == body
+
+
+async def test_an_upload_that_is_cancelled_at_its_end_leaves_nothing(store: Store) -> None:
+    body = large_body(300_000)
+    for number in range(40):
+        putting = asyncio.create_task(
+            store.put_stream(KEY, chunks_of(body, [len(body)]), len(body))
+        )
+        await asyncio.wait([putting], timeout=number * 0.0002)
+        putting.cancel()
+        await asyncio.wait([putting])
+        if not putting.cancelled():
+            await store.delete(KEY)
+    # Whatever the server had not made visible by then, it does not make visible later.
+    await store.put(f"{KEY}-after", BODY)
+    assert [each.key for each in await bodies_of(store)] == [f"{KEY}-after"]
+
+
 async def test_a_killed_process_leaves_nothing_of_a_body_of_known_size(
     store: Store, minio_store_url: str
 ) -> None:
@@ -276,6 +324,10 @@ async def test_without_its_bucket_nothing_streams(minio_store_url: str) -> None:
         with pytest.raises(StoreUnavailable, match="NoSuchBucket"):
             await attempt
     await store.close()
+
+
+def more_than(proxy: TcpProxy, asked_bytes: int) -> bool:
+    return proxy.asked_bytes > asked_bytes
 
 
 def s3_client(server: MinioServer) -> Minio:

@@ -22,6 +22,8 @@ class TcpProxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self._cut = False
         self._swallows_answers = False
+        self.asked_bytes = 0
+        """How much clients have sent to the server."""
         self._flowing = asyncio.Event()
         self._flowing.set()
 
@@ -108,6 +110,7 @@ class TcpProxy:
     ) -> None:
         try:
             while chunk := await reader.read(65536):
+                self.asked_bytes += 0 if answers else len(chunk)
                 await self._flowing.wait()
                 if not (answers and self._swallows_answers):
                     writer.write(chunk)

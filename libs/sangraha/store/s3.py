@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS: Final = 2.0
 _THREADS: Final = 64
+_PUTS: Final = 1024
 
 T = TypeVar("T")
 
@@ -41,6 +42,8 @@ class S3BucketStore(ObstoreStore):
         super().__init__(_backend(place, timeout_seconds), timeout_seconds=timeout_seconds)
         self._requests = S3Requests(place, timeout_seconds=timeout_seconds)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="s3")
+        # One as long as its client takes: what is quick does not have to wait behind those.
+        self._putting = ThreadPoolExecutor(_PUTS, thread_name_prefix="s3-put")
         self._discarding: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -97,11 +100,12 @@ class S3BucketStore(ObstoreStore):
         """Uploads that failed are cleared away first; each step of that is bounded."""
         await asyncio.gather(*self._discarding)
         self._threads.shutdown(wait=False)
+        self._putting.shutdown(wait=False)
         self._requests.close()
 
     def _upload(self, key: str, size: int | None) -> S3Put | S3Upload:
         if size is not None and size <= MAX_BYTES:
-            return S3Put(key, size, self._requests, self._threads, delete=self.delete)
+            return S3Put(key, size, self._requests, self._putting, delete=self.delete)
         return S3Upload(key, self._requests, self._threads, put=self.put, delete=self.delete)
 
     def _discard(self, upload: S3Put | S3Upload) -> asyncio.Task[None]:
