@@ -85,9 +85,11 @@ class CreateObject(_Request, frozen=True, kw_only=True, tag="create"):
 
     `allowed` are the types the address takes, as in BucketSettings.allowed_types; the bucket's own
     are judged as well. The worker decides what the bytes are; `declared_content_type` only refines
-    that.
+    that. `came_at` is when all of the body had come: until then the request has not been made, so
+    this and not the id's time decides what it goes on top of.
     """
 
+    came_at: datetime | None = None
     bucket: str = DEFAULT_BUCKET
     name: str | None = None
     precondition: Precondition | None = None

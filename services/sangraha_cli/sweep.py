@@ -27,9 +27,9 @@ async def _sweep(settings: Settings, *, dry_run: bool) -> None:
         timeout_seconds=settings.catalog_timeout_seconds,
     )
     try:
-        # A store that is not there is not made, and nothing is tidied up in passing.
+        # What is not there is not made, and nothing is tidied up in passing.
         await store.check()
-        await catalog.start()
+        await catalog.start(must_exist=True)
         sweeper = Sweeper(store, catalog, settings, Metrics())
         swept = await sweeper.sweep(dry_run=dry_run, tell=_tell)
     finally:

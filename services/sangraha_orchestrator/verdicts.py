@@ -88,7 +88,7 @@ def _new_object(request: CreateObject, bucket: Bucket | None) -> NewObject:
         size=size,
         sha256=_sha256(request.content),
         metadata=metadata,
-        created_at=made_at(request.request_id),
+        created_at=request.came_at or made_at(request.request_id),
     )
     return NewObject(stored, Location(body_key(request), 0, size), size, request.precondition)
 

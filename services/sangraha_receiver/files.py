@@ -1,6 +1,7 @@
 """Forms of many files, each kept under its own name in a bucket, as they arrive."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -127,6 +128,7 @@ class _Files:
             return
         create = CreateObject(
             **fields,
+            came_at=datetime.now(UTC),
             bucket=self._bucket,
             name=name,
             precondition=self._precondition,

@@ -1,6 +1,7 @@
 """Objects under a name: a raw body kept there, and the name's end."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from fastapi import Request
@@ -60,7 +61,8 @@ def name_endpoints(receiver: Receiver) -> Mapping[str, Endpoint]:
             announced=announced_bytes(request),
             expected=expected_digests(headers),
         )
-        return await answered(receiver, request, CreateObject(**fields, content=content), created)
+        create = CreateObject(**fields, came_at=datetime.now(UTC), content=content)
+        return await answered(receiver, request, create, created)
 
     async def delete_name(request: Request) -> Response:
         bucket, name = bucket_of(request), name_of(request)

@@ -1,6 +1,7 @@
 """Objects without a name: a JSON document in an envelope, an image or PDF as a form's file."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from fastapi import Request
@@ -53,6 +54,7 @@ def object_endpoints(receiver: Receiver) -> Mapping[str, Endpoint]:
             content = await receiver.uploads.put(bytes(envelope.data), key, turn)
         create = CreateObject(
             **fields,
+            came_at=datetime.now(UTC),
             allowed=["json"],
             file_name=envelope.file_name,
             metadata=metadata,
@@ -127,6 +129,7 @@ def _create_file(receiver: Receiver, allowed: ObjectType) -> Callable[..., Await
             raise
         create = CreateObject(
             **fields,
+            came_at=datetime.now(UTC),
             allowed=[allowed],
             file_name=file_name,
             declared_content_type=declared_content_type,

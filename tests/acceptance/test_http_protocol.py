@@ -142,6 +142,9 @@ async def test_a_header_section_of_nearly_the_limit_is_read(port: int) -> None:
         get(b"/health/live", b"A: \x00\r\n"),
         post(DOCUMENT, headers=b"Content-Length: 3\r\n"),
         post(DOCUMENT, headers=b"Transfer-Encoding: chunked\r\n"),
+        b"GET /health/live HTTP/1.1\r\n\r\n",
+        get(b"/health/live", b"Host: b\r\n"),
+        b"POST /objects HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     ],
 )
 async def test_what_is_not_http_is_refused_as_a_problem(port: int, request_: bytes) -> None:
@@ -163,7 +166,7 @@ async def test_a_body_that_breaks_its_framing_is_refused_as_a_problem(
 
 
 async def test_what_was_asked_before_is_answered_before_a_refusal(port: int) -> None:
-    broken = b"POST /objects HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n"
+    broken = b"POST /objects HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n"
     for second in (b"no http\r\n", broken, get(b"/" + 70_000 * b"a")):
         async with Connection.to(port) as connection:
             await connection.send(post(DOCUMENT) + second)

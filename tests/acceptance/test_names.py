@@ -2,7 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +15,7 @@ import pytest
 from tests.acceptance.client import Client
 from tests.acceptance.test_objects import assert_problem
 from tests.acceptance.wire import Answer, Connection, get
+from tests.waiting import eventually
 
 GOOD_NAMES = [
     "a",
@@ -120,6 +124,46 @@ async def test_writing_a_name_again_makes_a_version(client: Client) -> None:
     assert (await client.get("letter", params={"version": 1})).content == b"one"
     versions = await listed_versions(client, "letter")
     assert [(one["version"], one["current"]) for one in versions] == [(2, True), (1, False)]
+
+
+@asynccontextmanager
+async def slow_put(client: Client, name: bytes, body: bytes) -> AsyncIterator[Connection]:
+    """Half of it has been sent when the block begins, the rest when it ends."""
+    port = int(client.url("receiver", "").rpartition(":")[2])
+    whole = put(name, body)
+    async with Connection.to(port) as connection:
+        await connection.send(whole[: -len(body) // 2])
+        yield connection
+        await connection.send(whole[-len(body) // 2 :])
+        assert (await connection.answer()).status in (200, 201)
+
+
+@pytest.mark.parametrize("size", [1_000, 3_000_000], ids=["small", "large"])
+async def test_a_write_counts_from_when_its_body_has_come(client: Client, size: int) -> None:
+    name = f"slowly {size}"
+    slow = bytes(size)
+    seen = []
+
+    async def last_modified() -> datetime:
+        answer = await client.get(name)
+        seen.append(parsedate_to_datetime(answer.headers["last-modified"]))
+        return seen[-1]
+
+    async with slow_put(client, encoded(name).encode(), slow):
+        begun = datetime.now(UTC)
+        # Longer than what clocks may differ by.
+        await eventually(lambda: datetime.now(UTC) > begun + timedelta(seconds=2.5))
+        assert (await client.put(name, b"quick")).status_code == 201
+        since = format_datetime(await last_modified(), usegmt=True)
+        await eventually(lambda: datetime.now(UTC) > seen[0] + timedelta(seconds=1))
+    read = await client.get(name, headers={"If-Modified-Since": since})
+    assert (read.status_code, read.content) == (200, slow)
+    assert await last_modified() > seen[0]
+
+    async with slow_put(client, encoded(name).encode(), b"undone"):
+        path = {"bucket": "default", "name": encoded(name)}
+        assert (await client.call("delete_name", path=path)).status_code == 204
+    assert (await client.get(name)).content == b"undone"
 
 
 async def listed_versions(client: Client, name: str) -> list[dict[str, Any]]:

@@ -185,6 +185,9 @@ async def test_another_catalog_does_not_sweep_this_store(
     else:
         server: PostgresServer = request.getfixturevalue("postgres_server")
         another = server.new_database()
+    catalog = Catalog(another, request_life_seconds=3600)
+    await catalog.start()
+    await catalog.close()
     monkeypatch.setenv("SANGRAHA_CATALOG_URL", another)
     for arguments in (["sweep"], ["sweep", "--dry-run"]):
         refused = await sangraha(*arguments, data_dir=data_dir)
@@ -198,4 +201,14 @@ async def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     refused = await sangraha("sweep", data_dir=tmp_path / "mistyped")
     assert refused.code == 1
     assert "The store's folder failed: it is gone or cannot be written" in refused.errors
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_catalog_that_is_not_there_is_not_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SANGRAHA_STORE_URL", "memory://")
+    refused = await sangraha("sweep", "--dry-run", data_dir=tmp_path / "mistyped")
+    assert refused.code == 2
+    assert "there is no catalog at" in refused.errors
     assert list(tmp_path.iterdir()) == []

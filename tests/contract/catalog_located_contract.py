@@ -1,6 +1,6 @@
 """Finding objects: by id, by name and by version; versions and buckets in pages."""
 
-from datetime import datetime
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -104,32 +104,51 @@ class LocatedContract(CatalogSuite):
         }
         assert await catalog.locate_names([]) == {}
 
-    async def test_a_name_that_gives_older_bytes_again_was_modified_then(
+    async def test_a_name_was_modified_when_it_last_began_to_give_its_bytes(
         self, catalog: Catalog
     ) -> None:
-        async def modified_at(version: int | None = None) -> datetime:
-            found = await catalog.locate_names([("default", "a", version)])
-            return found["default", "a", version].modified_at
+        """By the catalog's clock, and never before: however old what comes on top may be."""
+        moments = []
 
-        now = made_at(MINT.new())
+        async def note() -> None:
+            found = await catalog.locate_names([("default", "a", None)])
+            moments.append(found["default", "a", None].modified_at)
+
         first, second = [new_object(id_made(seconds_ago), name="a") for seconds_ago in (99, 66)]
-        await catalog.commit([first, second])
-        assert await modified_at() == second.object.created_at
-        await catalog.commit([DeleteObject(request_id=MINT.new(), object_id=second.request_id)])
-        assert await modified_at() >= now
-        assert await modified_at(1) == first.object.created_at
-
-    async def test_a_name_was_modified_when_something_old_was_moved_to_it(
-        self, catalog: Catalog
-    ) -> None:
-        old = new_object(id_made(99), name="b")
-        await catalog.commit([old])
+        for version in (first, second):
+            await catalog.commit([version])
+            await note()
+        # The first is on top again, and changed in the same commit.
+        removal = DeleteObject(request_id=MINT.new(), object_id=second.request_id)
+        patch = PatchInfo(
+            request_id=MINT.new(), object_id=first.request_id, metadata={"colour": "red"}
+        )
+        await catalog.commit([removal, patch])
+        await note()
+        moved = new_object(id_made(88), name="b")
+        await catalog.commit([moved])
         move = MoveObject(
-            request_id=MINT.new(), object_id=old.request_id, bucket="default", name="a"
+            request_id=MINT.new(),
+            object_id=moved.request_id,
+            bucket="default",
+            name="a",
+            overwrite=True,
         )
         await catalog.commit([move])
-        found = await catalog.locate_names([("default", "a", None)])
-        assert found["default", "a", None].modified_at == made_at(move.request_id)
+        await note()
+        gone = [
+            DeleteObject(request_id=MINT.new(), object_id=one.request_id) for one in (first, moved)
+        ]
+        await catalog.commit(gone)
+        await catalog.commit([new_object(id_made(77), name="a")])
+        await note()
+        assert moments == sorted(set(moments))
+        assert moments[0] > first.object.created_at + timedelta(seconds=90)
+        # One version stays what it is.
+        by_version = await catalog.locate_names([("default", "b", 1), ("default", "a", 4)])
+        assert [one.modified_at - one.object.created_at for one in by_version.values()] == [
+            timedelta(0)
+        ]
 
     async def test_how_long_it_may_be_kept_is_its_buckets_to_say(self, catalog: Catalog) -> None:
         settings = BucketSettings(name_cache_seconds=7, id_cache_seconds=77)

@@ -63,12 +63,13 @@ class Catalog:
         self._started = False
         self._life = timedelta(seconds=request_life_seconds)
 
-    async def start(self) -> None:
-        """Connect, and make or upgrade the tables; may be called again.
+    async def start(self, *, must_exist: bool = False) -> None:
+        """Connect, and make or upgrade the tables; may be called again. SQLite's file is made, too,
+        unless it `must_exist`.
 
         Raises CatalogUnavailable where trying later may help, else InvalidConfiguration.
         """
-        async with self._connected.opening():
+        async with self._connected.opening(must_exist=must_exist):
             await upgrade(self._connected)
         self._started = True
 

@@ -89,7 +89,7 @@ async def commit_group(
     for entry in given:
         check_same_content(entry, settled)
 
-    await write_ledger(connection, ledger)
+    await write_ledger(connection, ledger, now)
     put = {i for i in plain if i in claimed and isinstance(settled[i], Done)}
     bodies = (ledger.bodies[plain[request_id].location.key] for request_id in put)
     await retain(connection, {body.body_id for body in bodies if body.was_released})

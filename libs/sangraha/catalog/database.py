@@ -40,12 +40,14 @@ class Database:
         return self._file is not None
 
     @asynccontextmanager
-    async def opening(self) -> AsyncIterator[None]:
+    async def opening(self, *, must_exist: bool = False) -> AsyncIterator[None]:
         """For the start: makes SQLite's file if need be. Failures that no waiting mends are
         raised as InvalidConfiguration in here.
         """
         try:
             if self._file is not None:
+                if must_exist and not await asyncio.to_thread(self._file.exists):
+                    raise InvalidConfiguration(f"there is no catalog at {self._file}")
                 async with self._bounded(self._timeout_seconds):
                     await asyncio.to_thread(
                         on_sqlite.prepare_file, self._file, self._timeout_seconds

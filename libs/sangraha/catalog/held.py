@@ -34,7 +34,8 @@ class Held:
     """One row of `objects`. `location` is None for what has no body: a marker, for one.
     `body_size` is that of the whole body it is in.
 
-    `placed_at` is the time of the request that moved it to its name, if one did. `before` is how
+    `placed_at` is the time of the request that moved it to its name, if one did, `risen_at` that at
+    which it was last put on top of its name, by the database's clock. `before` is how
     the row was read; None for a new one.
     """
 
@@ -48,6 +49,7 @@ class Held:
     revision: int = 1
     replaced: bool = False
     placed_at: datetime | None = None
+    risen_at: datetime | None = None
     before: Stand | None = None
 
     @property

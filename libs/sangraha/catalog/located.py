@@ -31,8 +31,8 @@ NameKey = tuple[str, str, int | None]
 class Located(msgspec.Struct, frozen=True):
     """A live object and its bytes. `max_age_seconds` is how long it may be kept without asking.
 
-    `modified_at` is since when the address has given these bytes: a name gives older ones again
-    when its latest version is deleted, or an old object is moved to it.
+    `modified_at` is since when the address has given these bytes: for a name, since they were put
+    on top of it, which may be long after they came.
     """
 
     object: ObjectInfo
@@ -50,7 +50,6 @@ def _located(max_age: ColumnElement[int], *conditions: ColumnElement[bool]) -> S
         select(
             *INFO_COLUMNS,
             objects.c.state,
-            objects.c.placed_at,
             objects.c.risen_at,
             max_age.label("max_age"),
             *LOCATION_COLUMNS,
@@ -100,8 +99,7 @@ async def located_by_name(
     versions = [(bucket, name, version) for bucket, name, version in names if version is not None]
     found: dict[NameKey, Located] = {}
     for row in await _rows(connection, _BY_NAME, current):
-        times = (row.created_at, row.placed_at, row.risen_at)
-        found[row.bucket, row.name, None] = _located_of(row, max(filter(None, times)))
+        found[row.bucket, row.name, None] = _located_of(row, row.risen_at)
     for row in await _rows(connection, _BY_VERSION, versions):
         found[row.bucket, row.name, row.version] = _located_of(row)
     return found

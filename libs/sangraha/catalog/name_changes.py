@@ -18,7 +18,7 @@ def put_object(ledger: Ledger, new: NewObject) -> Done | Swept:
     if ledger.bodies[new.location.key].is_condemned:
         return Swept(new.request_id, new.location.key)
     held = Held(stored=stored, location=new.location, body_size=new.body_size)
-    held.replaced = ledger.put(held, made_at(new.request_id), on_top=on_top)
+    held.replaced = ledger.put(held, stored.created_at, on_top=on_top)
     return Done(request_id=new.request_id, object=held.stored, replaced=held.replaced)
 
 

@@ -36,6 +36,7 @@ _STANDING_COLUMNS: Final = (
     objects.c.rank,
     objects.c.replaced,
     objects.c.placed_at,
+    objects.c.risen_at,
     bodies.c.size.label("body_size"),
 )
 HELD_COLUMNS: Final = (*OBJECT_COLUMNS, *_STANDING_COLUMNS, *LOCATION_COLUMNS)
@@ -66,9 +67,8 @@ def location_of(row: AnyRow) -> Location:
 def held_of(values: Sequence[Any]) -> Held:
     """What is held of a row, given the values of HELD_COLUMNS."""
     count = len(_FIELDS)
-    revision, state, is_marker, is_current, rank, replaced, placed_at, body_size, *place = values[
-        count:
-    ]
+    revision, state, is_marker, is_current, rank, replaced, *rest = values[count:]
+    placed_at, risen_at, body_size, *place = rest
     held = Held(
         stored=StoredObject(**dict(zip(_FIELDS, values, strict=False))),
         location=None if place[0] is None else Location(*place),
@@ -80,6 +80,7 @@ def held_of(values: Sequence[Any]) -> Held:
         revision=revision,
         replaced=replaced,
         placed_at=placed_at,
+        risen_at=risen_at,
     )
     held.before = held.stand
     return held
@@ -98,6 +99,7 @@ def object_row(held: Held, body_id: int | None) -> dict[str, Any]:
         "is_marker": held.is_marker,
         "rank": held.rank,
         "replaced": held.replaced,
+        "risen_at": held.risen_at,
     }
 
 

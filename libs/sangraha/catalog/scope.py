@@ -51,7 +51,7 @@ class Scope:
     def _add(self, entry: Entry) -> None:
         match entry:
             case DeleteName():
-                self._add_place(entry.bucket, entry.name, entry.request_id)
+                self._add_place(entry.bucket, entry.name, made_at(entry.request_id))
             case DeleteObject():
                 self.targets.add(entry.object_id)
                 self.removed.add(entry.object_id)
@@ -60,11 +60,11 @@ class Scope:
             case CopyObject():
                 self.targets.add(entry.object_id)
                 self.copied.add(entry.object_id)
-                self._add_place(entry.bucket, entry.name, entry.request_id)
+                self._add_place(entry.bucket, entry.name, made_at(entry.request_id))
             case MoveObject():
                 self.targets.add(entry.object_id)
                 self.removed.add(entry.object_id)
-                self._add_place(entry.bucket, entry.name, entry.request_id)
+                self._add_place(entry.bucket, entry.name, made_at(entry.request_id))
             case CreateBucket() | PatchBucket() | DeleteBucket():
                 self.buckets.add(entry.bucket)
                 self.changed_buckets.add(entry.bucket)
@@ -81,17 +81,16 @@ class Scope:
         )
         if not is_plain:
             self.newest = max(self.newest, new.created_at)
-            self._add_place(new.bucket, new.name, entry.request_id)
+            self._add_place(new.bucket, new.name, new.created_at)
             return
         self.plain[entry.request_id] = entry
         # The default bucket is always there.
         if new.bucket != DEFAULT_BUCKET:
             self.buckets.add(new.bucket)
 
-    def _add_place(self, bucket: str, name: str | None, request_id: UUID) -> None:
+    def _add_place(self, bucket: str, name: str | None, at: datetime) -> None:
         self.buckets.add(bucket)
         if name is not None:
-            at = made_at(request_id)
             self.names.add((bucket, name))
             self.placed.setdefault((bucket, name), set()).add(at)
             self.newest = max(self.newest, at)

@@ -169,8 +169,7 @@ objects: Final = Table(
 top, by `rank` and then `version`. `is_marker` says that the name was deleted by this row; its
 state is deleted, and its id that of the request. A row that has no body and is no marker was one,
 or only keeps the number of a version that is elsewhere now. `placed_at` is when the request was
-made that moved the row to its name, if one did, `risen_at` when it last came to be on top because
-what was above it went.
+made that moved the row to its name, if one did, `risen_at` when it was last put on top of it.
 """
 
 purges: Final = Table(

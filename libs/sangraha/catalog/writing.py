@@ -1,6 +1,7 @@
 """Making the rows say what the ledger says: only what changed, a statement for each kind."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Executable, bindparam, insert, literal_column, update
@@ -35,8 +36,8 @@ _CLEAR: Final = (
 _BEGIN_PURGES: Final = insert(purges).values(done=0, begun_at=DatabaseClock())
 
 
-async def write_ledger(connection: AsyncConnection, ledger: Ledger) -> None:
-    """Write what changed since it was read. New rows have a placeholder already.
+async def write_ledger(connection: AsyncConnection, ledger: Ledger, now: datetime) -> None:
+    """Write what changed since it was read, at this time. New rows have a placeholder already.
 
     Whatever ceases to be current does so before something else becomes it: no name has two.
     """
@@ -62,10 +63,10 @@ async def write_ledger(connection: AsyncConnection, ledger: Ledger) -> None:
     await update_where(_UNMARK, lambda before, now: before.is_marker and not now.is_marker)
     others = [held for held, before, now in changed if not _only_stands_otherwise(before, now)]
     if others:
-        await connection.execute(_CHANGE, [_change(held) for held in others])
+        await connection.execute(_CHANGE, [_change(held, now) for held in others])
     new = [held for held in ledger.objects.values() if held.before is None]
     if new:
-        await connection.execute(_CHANGE, [_fill(held, ledger) for held in new])
+        await connection.execute(_CHANGE, [_fill(held, ledger, now) for held in new])
     await update_where(
         _RISE,
         lambda before, now: (
@@ -118,7 +119,9 @@ def _only_stands_otherwise(before: Stand, now: Stand) -> bool:
     return _stays(before, now) and before.revision == now.revision
 
 
-def _change(held: Held) -> Mapping[str, Any]:
+def _change(held: Held, now: datetime) -> Mapping[str, Any]:
+    before = held.before
+    was_there = before is not None and before.is_current and _stays(before, held.stand)
     return {
         "this": held.object_id,
         "bucket": held.stored.bucket,
@@ -129,11 +132,12 @@ def _change(held: Held) -> Mapping[str, Any]:
         "metadata": held.stored.metadata,
         "revision": held.revision,
         "placed_at": held.placed_at,
+        "risen_at": now if held.is_current and not was_there else held.risen_at,
     }
 
 
-def _fill(held: Held, ledger: Ledger) -> Mapping[str, Any]:
+def _fill(held: Held, ledger: Ledger, now: datetime) -> Mapping[str, Any]:
     body_id = ledger.bodies[held.location.key].body_id if held.location else None
-    row = object_row(held, body_id)
+    row = object_row(held, body_id) | {"risen_at": now if held.is_current else None}
     del row["object_id"]
     return {"this": held.object_id, **row}

@@ -90,11 +90,23 @@ class HttpProtocol(HttpToolsProtocol):
             if self.parser.get_method() == b"CONNECT":
                 raise MalformedRequest("this is not a proxy")
             return
+        self._require_framing()
         if self.parser.get_http_version() == "1.0":
             # Such clients know no interim answers (RFC 9110, section 10.1.1).
             self.expect_100_continue = False
         super().on_headers_complete()
         self._in_head, self._in_body, self._pending_bytes = False, True, 0
+
+    def _require_framing(self) -> None:
+        """RFC 9112, sections 3.2 and 6.1: one host, and no coding but chunks, which would be kept
+        as if it were the content.
+        """
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if len(hosts) > 1 or (not hosts and self.parser.get_http_version() != "1.0"):
+            raise MalformedRequest("the request must have one Host header")
+        codings = [value for name, value in self.headers if name == b"transfer-encoding"]
+        if codings and b",".join(codings).strip().lower() != b"chunked":
+            raise MalformedRequest("the only Transfer-Encoding that is understood is chunked")
 
     def on_body(self, body: bytes) -> None:
         self._pending_bytes = 0
