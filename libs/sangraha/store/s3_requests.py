@@ -5,6 +5,7 @@ and would cut a healthy one short, its uploads are not given up when their task 
 fail at one foreign key, and its downloads reach three quarters of what these do.
 """
 
+import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -18,6 +19,7 @@ import urllib3
 from minio import Minio
 from minio.datatypes import Part
 from minio.error import MinioException, S3Error, ServerError
+from urllib3.connection import HTTPConnection
 from urllib3.response import BaseHTTPResponse
 
 from sangraha.errors import BodyMissing, InvalidConfiguration, StoreUnavailable
@@ -27,6 +29,8 @@ from sangraha.store.protocol import StoredBody
 from sangraha.store.s3_place import S3Place
 
 _SENT_AT_ONCE: Final = 256 * 1024
+# The kernel takes megabytes at once, and the wait for the answer would be for all of those as well.
+_UNSENT: Final = (socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _SENT_AT_ONCE)
 _CONNECTIONS: Final = 64
 _URL_LIFE: Final = timedelta(hours=1)
 _FAILURES: Final = (MinioException, urllib3.exceptions.HTTPError, OSError, ValueError, ParseError)
@@ -51,6 +55,7 @@ class S3Requests:
             maxsize=_CONNECTIONS,
             timeout=urllib3.Timeout(connect=timeout_seconds, read=timeout_seconds),
             retries=False,
+            socket_options=[*HTTPConnection.default_socket_options, _UNSENT],
         )
         endpoint = urlsplit(place.endpoint)
         # Multipart requests are private calls of the library; the contract tests make them all.
