@@ -21,7 +21,8 @@ from tests.acceptance.deployment import Deployment
 from tests.acceptance.sangraha_server import SangrahaServer
 from tests.waiting import eventually
 
-READY_CPU_SECONDS = 2.0
+FRAMEWORKS = "import fastapi, sqlalchemy.ext.asyncio"
+READY_RATIO = 3.0
 
 
 async def test_one_request_id_finds_the_whole_way_of_a_request(
@@ -115,10 +116,11 @@ def test_the_command_is_ready_soon_prints_a_curl_line_that_works_and_ends_on_ctr
     tmp_path: Path,
 ) -> None:
     port = str(free_port())
+    # Not by the clock, but beside what cannot be spared: tests share the machine with others.
+    beside = cpu_seconds(FRAMEWORKS)
     process = run_command(tmp_path, "run", "--port", port)
     try:
         assert f"ready at http://127.0.0.1:{port}" in first_line(process)
-        # Of its own work, not of the clock: tests share the machine with servers that start.
         spent = psutil.Process(process.pid).cpu_times()
         curl = first_line(process).strip()
         answer = subprocess.run(
@@ -133,7 +135,18 @@ def test_the_command_is_ready_soon_prints_a_curl_line_that_works_and_ends_on_ctr
         process.kill()
         process.communicate()
     assert (tmp_path / "data").is_dir()
-    assert spent.user + spent.system < READY_CPU_SECONDS
+    beside = max(beside, cpu_seconds(FRAMEWORKS))
+    assert spent.user + spent.system < READY_RATIO * beside
+
+
+def cpu_seconds(program: str) -> float:
+    """The processor time that a Python program takes."""
+    before = os.times()
+    subprocess.run([sys.executable, "-c", program], check=True)
+    after = os.times()
+    return (after.children_user - before.children_user) + (
+        after.children_system - before.children_system
+    )
 
 
 def test_a_second_one_says_that_the_folder_is_in_use_or_else_that_the_port_is(
