@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from sangraha.store.open import open_store
+from sangraha.store.protocol import Store
 from tests.acceptance.client import Client
 from tests.acceptance.deployment import Deployment
 from tests.acceptance.sangraha_server import SangrahaServer
@@ -35,6 +37,24 @@ async def deployment(
 async def client(deployment: Deployment) -> AsyncIterator[Client]:
     async with deployment.running() as client:
         yield client
+
+
+@pytest.fixture
+def store_url(deployment: Deployment, request: pytest.FixtureRequest) -> str:
+    """Where the deployment keeps bodies."""
+    if len(deployment.processes) > 1:
+        url: str = request.getfixturevalue("minio_store_url")
+        return url
+    return f"file://{deployment.processes[0].folder.path / 'data' / 'store'}"
+
+
+@pytest.fixture
+async def store(store_url: str, client: Client) -> AsyncIterator[Store]:
+    """The store behind the client, seen from beside."""
+    store = open_store(store_url, timeout_seconds=10)
+    await store.start()
+    yield store
+    await store.close()
 
 
 @pytest.fixture(scope="module", params=["embedded", "services"])

@@ -5,17 +5,17 @@ import hashlib
 import json
 import random
 from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
+from functools import partial
 
 import httpx
 import pytest
 
 from loadtest.memory import memory
 from sangraha.http.routes import Service
-from sangraha.store.open import open_store
 from sangraha.store.protocol import Store
 from tests.acceptance.client import Client
 from tests.acceptance.deployment import Deployment
+from tests.acceptance.stored import keys_in, unfinished_in
 from tests.acceptance.test_objects import assert_problem
 from tests.acceptance.wire import Connection
 from tests.waiting import eventually
@@ -109,27 +109,8 @@ async def test_a_broken_json_document_of_60_mb_is_refused(shared_client: Client)
     assert_problem(await shared_client.get("bad", bucket="readings"), 404, "not-found")
 
 
-async def kept_in(store: Store) -> tuple[list[str], list[str]]:
-    """Keys of bodies, and of unfinished ones."""
-    bodies = [body.key async for batch in store.list() for body in batch]
-    unfinished = [one.key async for batch in store.unfinished() for one in batch]
-    return [key for key in bodies if not key.startswith("sangraha/")], unfinished
-
-
-@pytest.fixture
-async def store(
-    deployment: Deployment, client: Client, request: pytest.FixtureRequest
-) -> AsyncIterator[Store]:
-    """The store behind the client, seen from beside."""
-    if len(deployment.processes) == 1:
-        folder = Path(deployment.processes[0].folder.path) / "data" / "store"
-        url = f"file://{folder}"
-    else:
-        url = request.getfixturevalue("minio_store_url")
-    store = open_store(url, timeout_seconds=10)
-    await store.start()
-    yield store
-    await store.close()
+async def is_empty(store: Store) -> bool:
+    return not await keys_in(store) and not await unfinished_in(store)
 
 
 async def test_a_client_that_leaves_halfway_leaves_nothing(client: Client, store: Store) -> None:
@@ -142,10 +123,7 @@ async def test_a_client_that_leaves_halfway_leaves_nothing(client: Client, store
         async with Connection.to(port) as connection:
             await connection.send(head, (BLOCK * 30)[:sent])
 
-    async def nothing_is_left() -> bool:
-        return await kept_in(store) == ([], [])
-
-    await eventually(nothing_is_left, within_seconds=20)
+    await eventually(partial(is_empty, store), within_seconds=20)
     assert_problem(await client.get("half"), 404, "not-found")
 
 
@@ -158,7 +136,4 @@ async def test_a_refused_body_is_not_kept(client: Client, store: Store) -> None:
         wrong = {"Content-MD5": "AAAAAAAAAAAAAAAAAAAAAA=="}
         assert_problem(await client.put("no", body, headers=wrong), 400, "digest-mismatch")
 
-    async def nothing_is_left() -> bool:
-        return await kept_in(store) == ([], [])
-
-    await eventually(nothing_is_left, within_seconds=20)
+    await eventually(partial(is_empty, store), within_seconds=20)

@@ -1,7 +1,6 @@
 """The sweep as those who run Sangraha see it: by hand, in the background, and in the metrics."""
 
 import sys
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,12 +12,12 @@ from development.software import Software
 from sangraha.catalog.catalog import Catalog
 from sangraha.metrics import Metrics
 from sangraha.settings import Settings, load_settings
-from sangraha.store.open import open_store
 from sangraha.store.protocol import Store
 from sangraha_orchestrator.sweep import Reason, Sweeper, Sweepings
 from tests.acceptance.client import Client
 from tests.acceptance.deployment import Deployment
 from tests.acceptance.programs import Ended, run
+from tests.acceptance.stored import keys_in, unfinished_in
 from tests.acceptance.wire import Connection
 from tests.waiting import eventually
 
@@ -51,31 +50,10 @@ def settings(
     return load_settings(data_dir=data_dir)
 
 
-@pytest.fixture
-async def store(client: Client, settings: Settings) -> AsyncIterator[Store]:
-    store = open_store(settings.store, timeout_seconds=10)
-    await store.start()
-    yield store
-    await store.close()
-
-
 async def sangraha(*arguments: str | Path, data_dir: Path) -> Ended:
     return await run(
         SANGRAHA, "-m", "sangraha_cli", *arguments, "--data-dir", data_dir, folder=data_dir.parent
     )
-
-
-async def keys_in(store: Store) -> set[str]:
-    return {
-        body.key
-        async for batch in store.list()
-        for body in batch
-        if not body.key.startswith("sangraha/")
-    }
-
-
-async def unfinished_in(store: Store) -> list[str]:
-    return [one.key async for batch in store.unfinished() for one in batch]
 
 
 async def sweep_in_nine_days(store: Store, settings: Settings, *, dry_run: bool) -> list[str]:
@@ -127,6 +105,7 @@ async def test_what_a_killed_receiver_left_is_kept_for_a_while_and_then_swept(
     assert (await client.get("kept")).content == LARGE
 
 
+@pytest.mark.usefixtures("settings")
 async def test_what_was_deleted_is_listed_and_then_removed_by_hand(
     client: Client, store: Store, data_dir: Path
 ) -> None:
@@ -170,6 +149,7 @@ async def test_what_was_deleted_goes_in_the_background_and_is_counted(
     assert (await client.get("kept")).content == LARGE
 
 
+@pytest.mark.usefixtures("settings")
 async def test_another_catalog_does_not_sweep_this_store(
     client: Client,
     deployment: Deployment,
