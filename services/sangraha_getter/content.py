@@ -63,7 +63,11 @@ def content_answer(request: Request, store: Store, found: Found, address: Addres
         return Response(b"".join(selected.of(found.body)), selected.status, headers)
     if found.location is not None:
         chunks = partial(_chunks, store, found.location, selected.pieces)
-        return StreamedAnswer(selected.status, headers, chunks, selected.length)
+        pour = None
+        if (alone := selected.alone) is not None:
+            start = found.location.offset + alone.first
+            pour = partial(store.get_pieces, found.location.key, start, alone.length)
+        return StreamedAnswer(selected.status, headers, chunks, selected.length, pour)
     raise InternalFault("an object was found without its body")
 
 
@@ -79,6 +83,11 @@ class _Selected:
     headers: Mapping[str, str]
     pieces: Sequence[Piece]
     length: int
+
+    @property
+    def alone(self) -> ByteRange | None:
+        """The range, where nothing else is sent."""
+        return self.pieces[0][1] if len(self.pieces) == 1 else None
 
     def of(self, body: bytes) -> list[bytes]:
         """It, of a body that is there."""

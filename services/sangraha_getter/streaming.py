@@ -4,7 +4,7 @@ Starlette's own streaming response cannot fail before its headers are out.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
 from typing import Final
 
@@ -13,15 +13,21 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from sangraha.errors import BodyMissing, SangrahaError
+from sangraha.http.hijack import Hijack, hijack_of
+from sangraha.http.socket_sink import SocketSink
+from sangraha.store.protocol import Sink
+from sangraha_getter.outlet import Outlet
 
 STALL_SECONDS: Final = 120.0
 """A client that does not take the next chunk within this time is taken for gone."""
 
 Chunks = AsyncGenerator[bytes, None]
+Pour = Callable[[Sink], Awaitable[None]]
 
 
 class StreamedAnswer(Response):
-    """`length` bytes of `chunks`, which is called once the answer is to be sent.
+    """`length` bytes of `chunks`, which is called once the answer is to be sent; or all that `pour`
+    gives to a sink, where that is known and the server may be passed by.
 
     What fails before the first chunk is answered as a problem; what fails later cuts the answer
     short of its Content-Length, so that the client can tell (RFC 9112, section 8). No more than one
@@ -29,27 +35,60 @@ class StreamedAnswer(Response):
     """
 
     def __init__(
-        self, status: int, headers: Mapping[str, str], chunks: Callable[[], Chunks], length: int
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        chunks: Callable[[], Chunks],
+        length: int,
+        pour: Pour | None = None,
     ) -> None:
         super().__init__(status_code=status, headers={**headers, "Content-Length": str(length)})
         self._chunks = chunks
         self._left = length
+        self._pour = pour
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it. Raises ClientDisconnect as soon as the client is gone, with the stream closed,
         and what the stream raises.
         """
-        sending = asyncio.create_task(self._send(send))
+        hijack = hijack_of(scope)
+        if self._pour is not None and hijack is not None and hijack.can_answer():
+            sending = asyncio.create_task(self._send_past(self._pour, hijack, send))
+        else:
+            sending = asyncio.create_task(self._send(send))
         leaving = asyncio.create_task(_gone(receive))
         try:
             await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if not sending.done() and self._left:
-                raise ClientDisconnect
-            await sending
+            if self._left and not sending.done():
+                sending.cancel()
+                await asyncio.wait([sending])
+                # Whoever has all of it may leave before that is known here.
+                if self._left:
+                    raise ClientDisconnect
+            else:
+                await sending
         finally:
             sending.cancel()
             leaving.cancel()
             await asyncio.gather(sending, leaving, return_exceptions=True)
+
+    async def _send_past(self, pour: Pour, hijack: Hijack, send: Send) -> None:
+        async def begin() -> SocketSink:
+            await self._send_head(send)
+            return await hijack.begin_answer(stall_seconds=STALL_SECONDS)
+
+        outlet = Outlet(begin)
+        try:
+            await pour(outlet)
+        except SangrahaError:
+            # Nobody misses what fails after the last byte.
+            if outlet.sent < self._left:
+                raise
+        finally:
+            hijack.end_answer()
+            self._left -= outlet.sent
+        self._require_all()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send(self, send: Send) -> None:
         is_started = False
@@ -71,7 +110,11 @@ class StreamedAnswer(Response):
                     with suppress(SangrahaError):
                         await anext(chunks, None)
                     return
-        raise BodyMissing(f"the store's stream ended {self._left} bytes too early")
+        self._require_all()
+
+    def _require_all(self) -> None:
+        if self._left:
+            raise BodyMissing(f"the store's stream ended {self._left} bytes too early")
 
     async def _send_head(self, send: Send) -> None:
         await send(

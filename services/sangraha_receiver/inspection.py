@@ -1,13 +1,15 @@
 """What is found out about a large body as it passes: its digests, and what it looks like."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import chain
 from typing import Final
 
 from sangraha.content_types import Watcher
 from sangraha.content_types.seen import Seen
 from sangraha.http.digests import Digester, Expected
+from sangraha.store.protocol import Pieces
 
 LOOK_BYTES: Final = 1024 * 1024
 """How much is looked at at a time: less costs more switches between threads, more only memory."""
@@ -60,6 +62,13 @@ class Inspection:
         finally:
             await asyncio.gather(looking, return_exceptions=True)
 
+    def along(self, start: Sequence[bytes], rest: Pieces, size: int) -> Pieces:
+        """The start and the rest, `size` bytes together, looked at by the thread that takes them.
+
+        Raises DigestMismatch in place of the last piece.
+        """
+        return _Inspected(start, rest, size, self._digester, self._watcher)
+
     @property
     def sha256(self) -> str:
         """The SHA-256 of all of it, in hexadecimal."""
@@ -77,3 +86,26 @@ class Inspection:
         for chunk in chunks:
             self._digester.update(chunk)
             self._watcher.feed(chunk)
+
+
+class _Inspected:
+    def __init__(
+        self, start: Sequence[bytes], rest: Pieces, size: int, digester: Digester, watcher: Watcher
+    ) -> None:
+        self._start = start
+        self._rest = rest
+        self._left = size
+        self._digester = digester
+        self._watcher = watcher
+
+    def __iter__(self) -> Iterator[memoryview]:
+        for piece in chain(map(memoryview, self._start), self._rest):
+            self._digester.update(piece)
+            self._watcher.feed(piece)
+            self._left -= len(piece)
+            if not self._left:
+                self._digester.check()
+            yield piece
+
+    def cancel(self) -> None:
+        self._rest.cancel()

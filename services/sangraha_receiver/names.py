@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from fastapi import Request
@@ -13,6 +14,7 @@ from sangraha.http.conditional import precondition_of
 from sangraha.http.content_encoding import content_encoding
 from sangraha.http.digests import expected_digests
 from sangraha.http.disposition import disposition_file_name
+from sangraha.http.hijack import hijacked
 from sangraha.http.metadata import header_metadata
 from sangraha.http.names import bucket_of, name_of
 from sangraha.http.openapi import BYTES
@@ -60,6 +62,7 @@ def name_endpoints(receiver: Receiver) -> Mapping[str, Endpoint]:
             object_key(bucket, fields["request_id"], file_name),
             announced=announced_bytes(request),
             expected=expected_digests(headers),
+            hijack=partial(hijacked, request),
         )
         create = CreateObject(**fields, came_at=datetime.now(UTC), content=content)
         return await answered(receiver, request, create, created)

@@ -5,21 +5,28 @@ thread on the way.
 """
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from typing import Final
 
 from sangraha.errors import StoreUnavailable
 from sangraha.http.bodies import too_large
 from sangraha.http.digests import Digester, Expected
 from sangraha.messages import Claimed, CreateObject, Inline, WriteRequest
-from sangraha.store.protocol import PART_BYTES, Store
-from sangraha_receiver.inspection import LOOK_BYTES, Inspection
+from sangraha.store.protocol import MAX_PUT_BYTES, PART_BYTES, Pieces, Store
+from sangraha_receiver.inspection import Inspection
 from sangraha_receiver.turn import Turn, Turns
 
 logger = logging.getLogger(__name__)
 
 NO_DIGESTS: Final = Expected()
+
+Hijack = Callable[[], AbstractAsyncContextManager[Pieces | None]]
+"""Gives the rest of a body as pieces, or None where it comes in chunks only."""
+
+
+def _no_hijack() -> AbstractAsyncContextManager[None]:
+    return nullcontext()
 
 
 class Uploads:
@@ -40,9 +47,11 @@ class Uploads:
         *,
         announced: int | None = None,
         expected: Expected = NO_DIGESTS,
+        hijack: Hijack = _no_hijack,
     ) -> Inline | Claimed:
         """The body in `chunks`, of `announced` bytes if that is known; stored at `key` where it is
-        larger than may travel inside a message.
+        larger than may travel inside a message. What `hijack` gives comes in place of the chunks
+        that were not taken yet; it is for bodies that are announced.
 
         Raises BodyTooLarge, DigestMismatch, StoreUnavailable, BrokerUnavailable, TooManyUploads,
         and whatever `chunks` raises. Nothing of the body is kept then; what is announced too
@@ -59,7 +68,11 @@ class Uploads:
             return _inline(b"".join(start), expected)
         async with self.turn() as turn:
             await turn.take()
-            return await self._claim(_continued(start, bounded), key, expected, announced)
+            if announced is not None and announced <= MAX_PUT_BYTES:
+                async with hijack() as rest:
+                    if rest is not None:
+                        return await self._claim_pieces(start, rest, key, expected, announced)
+            return await self._claim(_continued(start, bounded), key, expected)
 
     async def put(self, body: bytes, key: str, turn: Turn) -> Inline | Claimed:
         """A body that is here as a whole, likewise; `turn` is taken where it is large."""
@@ -68,7 +81,7 @@ class Uploads:
         if len(body) <= self.inline_body_bytes:
             return Inline(body)
         await turn.take()
-        return await self._claim(_continued([body]), key, NO_DIGESTS, None)
+        return await self._claim(_continued([body]), key, NO_DIGESTS)
 
     def turn(self) -> Turn:
         """A turn for one large body, not taken yet."""
@@ -92,18 +105,23 @@ class Uploads:
             if isinstance(request, CreateObject):
                 await self.discard(request.content)
 
-    async def _claim(
-        self, chunks: AsyncIterator[bytes], key: str, expected: Expected, size: int | None
+    async def _claim_pieces(
+        self, start: Sequence[bytes], rest: Pieces, key: str, expected: Expected, size: int
     ) -> Claimed:
         inspection = Inspection(expected)
-        start, is_whole = await _gathered(chunks, PART_BYTES if size is None else LOOK_BYTES)
+        await self._store.put_pieces(key, size, inspection.along(start, rest, size))
+        return Claimed(key=key, sha256=inspection.sha256, seen=inspection.seen)
+
+    async def _claim(self, chunks: AsyncIterator[bytes], key: str, expected: Expected) -> Claimed:
+        inspection = Inspection(expected)
+        start, is_whole = await _gathered(chunks, PART_BYTES)
         if is_whole:
             body = b"".join(start)
             async with inspection.of(body):
                 await self._store.put(key, body)
         else:
             async with aclosing(inspection.through(_continued(start, chunks))) as inspected:
-                await self._store.put_stream(key, inspected, size)
+                await self._store.put_stream(key, inspected)
         return Claimed(key=key, sha256=inspection.sha256, seen=inspection.seen)
 
     async def _bounded(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -5,7 +5,8 @@ import hashlib
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import aclosing, asynccontextmanager
 
 import pytest
@@ -20,7 +21,7 @@ SIZED = pytest.mark.parametrize("sized", [False, True], ids=["any size", "known 
 """Whether the store is told how large the body of a stream is."""
 
 WRITER = """
-import asyncio, sys
+import asyncio, sys, threading
 from sangraha.store.open import open_store
 
 async def chunks():
@@ -29,10 +30,19 @@ async def chunks():
     print("most of it", flush=True)
     await asyncio.Event().wait()
 
+class Pieces:
+    def __iter__(self):
+        for _ in range(20):
+            yield memoryview(bytes(1_000_000))
+        print("most of it", flush=True)
+        threading.Event().wait()
+
 async def main():
     store = open_store(sys.argv[1], timeout_seconds=20)
-    size = int(sys.argv[3]) if sys.argv[3:] else None
-    await store.put_stream(sys.argv[2], chunks(), size)
+    if sys.argv[3:]:
+        await store.put_pieces(sys.argv[2], int(sys.argv[3]), Pieces())
+    else:
+        await store.put_stream(sys.argv[2], chunks())
 
 asyncio.run(main())
 """
@@ -81,6 +91,49 @@ async def chunks_of(body: bytes, sizes: Iterable[int]) -> AsyncIterator[bytes]:
         at += size
 
 
+class PiecesOf:
+    """Chunks of the event loop, for the thread that takes pieces."""
+
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        self._chunks = chunks
+        self._loop = asyncio.get_running_loop()
+        self._coming: Future[bytes | None] | None = None
+        self._is_cancelled = False
+
+    def __iter__(self) -> Iterator[memoryview]:
+        while True:
+            self._coming = asyncio.run_coroutine_threadsafe(self._next(), self._loop)
+            if self._is_cancelled:
+                self._coming.cancel()
+            if (chunk := self._coming.result()) is None:
+                return
+            yield memoryview(chunk)
+
+    def cancel(self) -> None:
+        self._is_cancelled = True
+        if self._coming is not None:
+            self._coming.cancel()
+
+    async def _next(self) -> bytes | None:
+        return await anext(self._chunks, None)
+
+
+class Gathered:
+    """A sink that keeps what it is given, as long as it has room."""
+
+    def __init__(self, room: int | None = None) -> None:
+        self.body = bytearray()
+        self._room = room
+
+    def __call__(self, piece: bytes) -> None:
+        if self._room is not None and len(self.body) + len(piece) > self._room:
+            raise LookupError("the sink is full")
+        self.body += piece
+
+    def cancel(self) -> None:
+        pass
+
+
 class HeldBack:
     """A body that is sent whole, in pieces of 1 MB, whose end does not come before it may."""
 
@@ -109,6 +162,14 @@ async def opened(store_url: str, timeout_seconds: float = IN_TIME) -> AsyncItera
         await store.close()
 
 
+async def put(store: Store, key: str, chunks: AsyncIterator[bytes], size: int | None) -> None:
+    """As a stream; in pieces, where the store is told the size."""
+    if size is None:
+        await store.put_stream(key, chunks)
+    else:
+        await store.put_pieces(key, size, PiecesOf(chunks))
+
+
 def told_of(body: bytes, sized: bool) -> int | None:
     """What the store is told of the body's size."""
     return len(body) if sized else None
@@ -118,6 +179,13 @@ async def streamed(store: Store, key: str, offset: int, length: int) -> bytes:
     """What the stream gives."""
     async with aclosing(store.stream(key, offset, length)) as chunks:
         return b"".join([chunk async for chunk in chunks])
+
+
+async def poured(store: Store, key: str, offset: int, length: int) -> bytes:
+    """What comes into a sink."""
+    sink = Gathered()
+    await store.get_pieces(key, offset, length, sink)
+    return bytes(sink.body)
 
 
 async def bodies_of(store: Store) -> list[StoredBody]:

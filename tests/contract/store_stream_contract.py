@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 
@@ -11,10 +11,11 @@ from blockbuster import blockbuster_ctx
 
 import sangraha
 from sangraha.errors import BodyMissing
-from sangraha.store.protocol import PART_BYTES, Store, Unfinished
+from sangraha.store.protocol import MAX_PUT_BYTES, PART_BYTES, Store, Unfinished
 from tests.contract.store_samples import (
     KEY,
     SIZED,
+    Gathered,
     HeldBack,
     bodies_of,
     chunks_of,
@@ -22,6 +23,8 @@ from tests.contract.store_samples import (
     large_body,
     memory_of_streaming,
     opened,
+    poured,
+    put,
     streamed,
     told_of,
     unfinished_of,
@@ -41,6 +44,9 @@ CHUNKINGS = [
     [7] * 1000,
 ]
 """The sizes of chunks. A chunk may have any."""
+Read = Callable[[Store, str, int, int], Awaitable[bytes]]
+READ = pytest.mark.parametrize("read", [streamed, poured])
+"""As a stream, or into a sink."""
 
 
 class StreamContract:
@@ -54,7 +60,7 @@ class StreamContract:
         self, store: Store, sizes: list[int], sized: bool
     ) -> None:
         body = large_body(sum(sizes))
-        await store.put_stream(KEY, chunks_of(body, sizes), told_of(body, sized))
+        await put(store, KEY, chunks_of(body, sizes), told_of(body, sized))
         assert await store.get(KEY) == body
         assert await streamed(store, KEY, 0, len(body)) == body
 
@@ -68,7 +74,7 @@ class StreamContract:
             dice.choice([0, 1, 1000, 65_536, 3_000_000]) + dice.randrange(99) for _ in range(15)
         ]
         body = large_body(sum(sizes))
-        await store.put_stream(KEY, chunks_of(body, sizes), told_of(body, sized))
+        await put(store, KEY, chunks_of(body, sizes), told_of(body, sized))
         assert await streamed(store, KEY, 0, len(body)) == body
 
     @pytest.mark.parametrize("key", ["a", "a b/c d.e", "default/x/y/z/(1)=+,@'!_-", "a/b.."])
@@ -93,9 +99,7 @@ class StreamContract:
     ) -> None:
         body = large_body(2 * PART_BYTES + 1)
         body_held = HeldBack(body)
-        putting = asyncio.create_task(
-            store.put_stream(KEY, body_held.chunks(), told_of(body, sized))
-        )
+        putting = asyncio.create_task(put(store, KEY, body_held.chunks(), told_of(body, sized)))
         await body_held.reached.wait()
         with pytest.raises(BodyMissing):
             await store.get(KEY)
@@ -113,7 +117,7 @@ class StreamContract:
     ) -> None:
         body = large_body(size)
         with pytest.raises(LookupError, match="the client went away"):
-            await store.put_stream(KEY, breaking_off(body), told_of(body, sized))
+            await put(store, KEY, breaking_off(body), told_of(body, sized))
         await self.nothing_stays(store)
 
     @pytest.mark.parametrize("more", [-PART_BYTES, -1, 1, PART_BYTES])
@@ -123,7 +127,7 @@ class StreamContract:
     ) -> None:
         body = large_body(size + more)
         with pytest.raises(ValueError, match=r"more than .* bytes|bytes are missing"):
-            await store.put_stream(KEY, HeldBack(body, may_end=True).chunks(), size)
+            await put(store, KEY, HeldBack(body, may_end=True).chunks(), size)
         await self.nothing_stays(store)
 
     @SIZED
@@ -133,7 +137,7 @@ class StreamContract:
     ) -> None:
         whole = large_body(size)
         body = HeldBack(whole)
-        putting = asyncio.create_task(store.put_stream(KEY, body.chunks(), told_of(whole, sized)))
+        putting = asyncio.create_task(put(store, KEY, body.chunks(), told_of(whole, sized)))
         await body.reached.wait()
         putting.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -150,7 +154,7 @@ class StreamContract:
             key = f"{KEY}-{number}"
             try:
                 async with asyncio.timeout(number * 0.004):
-                    await store.put_stream(key, chunks_of(body, [size]), told_of(body, sized))
+                    await put(store, key, chunks_of(body, [size]), told_of(body, sized))
             except TimeoutError:
                 with pytest.raises(BodyMissing):
                     await store.get(key)
@@ -168,7 +172,7 @@ class StreamContract:
                     await asyncio.sleep(0.7)
                     yield chunk
 
-            await store.put_stream(KEY, chunks(), told_of(body, sized))
+            await put(store, KEY, chunks(), told_of(body, sized))
             assert await streamed(store, KEY, 0, len(body)) == body
 
     async def test_a_slow_reader_is_waited_for(self, store_url: str) -> None:
@@ -221,34 +225,38 @@ class StreamContract:
         chunks = [chunk async for chunk in store.stream(KEY, offset, length)]
         assert b"".join(chunks) == body[offset : offset + length]
         assert all(type(chunk) is bytes and 0 < len(chunk) <= PART_BYTES for chunk in chunks)
+        assert await poured(store, KEY, offset, length) == body[offset : offset + length]
 
+    @READ
     @pytest.mark.parametrize(
         ("offset", "length"), [(0, 101), (100, 1), (101, 0), (101, 1), (5_000, 10), (90, 5_000_000)]
     )
     async def test_a_stream_beyond_the_end_is_a_missing_body(
-        self, store: Store, offset: int, length: int
+        self, store: Store, offset: int, length: int, read: Read
     ) -> None:
         await store.put(KEY, bytes(100))
         with pytest.raises(BodyMissing):
-            await streamed(store, KEY, offset, length)
+            await read(store, KEY, offset, length)
 
+    @READ
     @pytest.mark.parametrize(("offset", "length"), [(0, 0), (0, 1), (3, 0), (3, 5)])
     async def test_a_stream_of_no_body_is_missing(
-        self, store: Store, offset: int, length: int
+        self, store: Store, offset: int, length: int, read: Read
     ) -> None:
         with pytest.raises(BodyMissing):
-            await streamed(store, KEY, offset, length)
+            await read(store, KEY, offset, length)
         await store.put(f"{KEY}/more", b"a folder is no body")
         with pytest.raises(BodyMissing):
-            await streamed(store, KEY, offset, length)
+            await read(store, KEY, offset, length)
 
+    @READ
     @pytest.mark.parametrize(("offset", "length"), [(-1, 1), (0, -1)])
     async def test_a_stream_refuses_what_is_no_range(
-        self, store: Store, offset: int, length: int
+        self, store: Store, offset: int, length: int, read: Read
     ) -> None:
         await store.put(KEY, b"body")
         with pytest.raises(ValueError, match="not a range"):
-            await streamed(store, KEY, offset, length)
+            await read(store, KEY, offset, length)
 
     async def test_a_delete_does_not_cut_who_reads(self, store: Store) -> None:
         body = large_body(5 * PART_BYTES)
@@ -272,22 +280,39 @@ class StreamContract:
         assert await streamed(store, KEY, 0, len(body)) == body
         await store.delete(KEY)
 
-    async def test_a_cancelled_reader_hinders_nobody(self, store: Store) -> None:
+    @READ
+    async def test_a_cancelled_reader_hinders_nobody(self, store: Store, read: Read) -> None:
         body = large_body(2 * PART_BYTES)
         await store.put_stream(KEY, chunks_of(body, [len(body)]))
         for number in range(20):
             with suppress(TimeoutError):
                 async with asyncio.timeout(number * 0.001):
-                    await streamed(store, KEY, 0, len(body))
-        assert await streamed(store, KEY, 0, len(body)) == body
+                    await read(store, KEY, 0, len(body))
+        assert await read(store, KEY, 0, len(body)) == body
         await store.delete(KEY)
+
+    async def test_what_a_sink_raises_is_raised(self, store: Store) -> None:
+        body = large_body(2 * PART_BYTES)
+        await store.put_stream(KEY, chunks_of(body, [len(body)]))
+        full = Gathered(room=PART_BYTES)
+        with pytest.raises(LookupError, match="the sink is full"):
+            await store.get_pieces(KEY, 0, len(body), full)
+        assert body.startswith(full.body)
+        await store.delete(KEY)
+
+    async def test_a_body_too_large_to_be_put_at_once_is_refused_unread(self, store: Store) -> None:
+        body = HeldBack(b"never read")
+        with pytest.raises(ValueError, match="at once"):
+            await put(store, KEY, body.chunks(), MAX_PUT_BYTES + 1)
+        assert not body.reached.is_set()
+        await self.nothing_stays(store)
 
     @SIZED
     async def test_many_streams_at_once_do_not_mix(self, store: Store, sized: bool) -> None:
         bodies = {f"b/{number}": large_body(PART_BYTES + number, number) for number in range(6)}
         await asyncio.gather(
             *(
-                store.put_stream(key, chunks_of(body, [65_536] * 130), told_of(body, sized))
+                put(store, key, chunks_of(body, [65_536] * 130), told_of(body, sized))
                 for key, body in bodies.items()
             )
         )
@@ -305,8 +330,9 @@ class StreamContract:
     async def test_nothing_blocks_the_event_loop(self, store: Store, sized: bool) -> None:
         body = large_body(PART_BYTES + 1)
         with blockbuster_ctx([sangraha]):
-            await store.put_stream(KEY, chunks_of(body, [len(body)]), told_of(body, sized))
+            await put(store, KEY, chunks_of(body, [len(body)]), told_of(body, sized))
             assert await streamed(store, KEY, 0, len(body)) == body
+            assert await poured(store, KEY, 0, len(body)) == body
             with pytest.raises(LookupError):
                 await store.put_stream(f"{KEY}-broken", breaking_off(body))
             await bodies_of(store)

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from functools import partial
 from io import BytesIO
 from itertools import repeat
 
@@ -12,26 +11,27 @@ from minio import Minio
 
 from development.servers.minio import MinioServer
 from sangraha.errors import StoreUnavailable
-from sangraha.store import s3_put
 from sangraha.store.open import open_store
 from sangraha.store.protocol import PART_BYTES, Store
 from tests.contract.store_samples import (
     BODY,
     KEY,
     SIZED,
+    Gathered,
     HeldBack,
     bodies_of,
     chunks_of,
     kill_while_writing,
     large_body,
     opened,
+    poured,
+    put,
     streamed,
     told_of,
     unfinished_of,
 )
 from tests.faults.proxy import TcpProxy
 from tests.faults.slow_link import slow_link
-from tests.waiting import eventually
 
 TIMEOUT_SECONDS = 2.0
 MARGIN_SECONDS = 1.8
@@ -84,7 +84,7 @@ async def test_an_outage_in_the_middle_of_an_upload_is_told_in_time(
             yield chunk
 
     with pytest.raises(StoreUnavailable):
-        await far.put_stream(KEY, chunks(), size)
+        await put(far, KEY, chunks(), size)
     assert time.monotonic() - broken_at[0] < TIMEOUT_SECONDS + MARGIN_SECONDS
     proxy.restore()
     await far.close()
@@ -99,7 +99,7 @@ async def test_an_outage_at_the_end_of_an_upload_is_told_in_time(
     store: Store, far: Store, proxy: TcpProxy, fault: Fault, sized: bool
 ) -> None:
     body = HeldBack(LARGE)
-    putting = asyncio.create_task(far.put_stream(KEY, body.chunks(), told_of(LARGE, sized)))
+    putting = asyncio.create_task(put(far, KEY, body.chunks(), told_of(LARGE, sized)))
     await body.reached.wait()
     fault(proxy)
     started = time.monotonic()
@@ -131,12 +131,39 @@ async def test_an_outage_in_the_middle_of_a_download_is_told_in_time(
     assert await streamed(far, KEY, 0, len(body)) == body
 
 
+async def test_an_outage_while_a_body_is_poured_is_told_in_time(
+    store: Store, far: Store, proxy: TcpProxy, fault: Fault
+) -> None:
+    body = large_body(6 * PART_BYTES)
+    await store.put_stream(KEY, chunks_of(body, [len(body)]))
+    loop = asyncio.get_running_loop()
+    broken_at = []
+
+    class Faulty(Gathered):
+        def __call__(self, piece: bytes) -> None:
+            if not self.body:
+                asyncio.run_coroutine_threadsafe(broken(), loop).result()
+            super().__call__(piece)
+
+    async def broken() -> None:
+        fault(proxy)
+        broken_at.append(time.monotonic())
+
+    sink = Faulty()
+    with pytest.raises(StoreUnavailable):
+        await far.get_pieces(KEY, 0, len(body), sink)
+    assert time.monotonic() - broken_at[0] < TIMEOUT_SECONDS + MARGIN_SECONDS
+    assert body.startswith(sink.body)
+    proxy.restore()
+    assert await poured(far, KEY, 0, len(body)) == body
+
+
 @SIZED
 async def test_a_client_that_leaves_during_an_outage_does_not_wait_for_long(
     far: Store, proxy: TcpProxy, sized: bool
 ) -> None:
     body = HeldBack(LARGE)
-    putting = asyncio.create_task(far.put_stream(KEY, body.chunks(), told_of(LARGE, sized)))
+    putting = asyncio.create_task(put(far, KEY, body.chunks(), told_of(LARGE, sized)))
     await body.reached.wait()
     proxy.freeze()
     started = time.monotonic()
@@ -155,7 +182,7 @@ async def test_a_request_may_take_longer_than_the_timeout_while_bytes_flow(
         url = minio_store_url.replace(f"%3A{minio_server.port}", f"%3A{port}")
         async with opened(url, timeout_seconds=2) as slow:
             started = time.monotonic()
-            await slow.put_stream(KEY, chunks_of(body, [len(body)]), told_of(body, sized))
+            await put(slow, KEY, chunks_of(body, [len(body)]), told_of(body, sized))
             assert time.monotonic() - started > 2
             started = time.monotonic()
             assert await streamed(slow, KEY, 0, len(body)) == body
@@ -207,7 +234,7 @@ async def test_a_client_that_leaves_does_not_wait_until_its_body_is_sent(
                 told.set()
                 yield LARGE[PART_BYTES // 2 :]
 
-            putting = asyncio.create_task(slow.put_stream(KEY, chunks(), len(LARGE)))
+            putting = asyncio.create_task(put(slow, KEY, chunks(), len(LARGE)))
             await told.wait()
             started = time.monotonic()
             putting.cancel()
@@ -216,41 +243,10 @@ async def test_a_client_that_leaves_does_not_wait_until_its_body_is_sent(
     assert await bodies_of(store) == []
 
 
-async def test_a_body_of_known_size_may_come_slowly_and_with_pauses(
-    minio_server: MinioServer, minio_store_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(s3_put, "SILENCE_SECONDS", 0.05)
-    body = large_body(3 * PART_BYTES)
-    pause = asyncio.Event()
-    paused = asyncio.Event()
-
-    async def chunks() -> AsyncIterator[bytes]:
-        yield body[: 2 * PART_BYTES]
-        yield body[2 * PART_BYTES : -PART_BYTES // 2]
-        paused.set()
-        await pause.wait()
-        yield body[-PART_BYTES // 2 :]
-
-    async with TcpProxy("127.0.0.1", minio_server.port) as proxy:
-        url = minio_store_url.replace(f"%3A{minio_server.port}", f"%3A{proxy.port}")
-        async with opened(url) as store:
-            putting = asyncio.create_task(store.put_stream(KEY, chunks(), len(body)))
-            await paused.wait()
-            # MinIO has 30 s of patience: again and again something has to come.
-            for _ in range(10):
-                before = proxy.asked_bytes
-                await eventually(partial(more_than, proxy, before))
-            pause.set()
-            await putting
-            assert await store.get(KEY) == body
-
-
 async def test_an_upload_that_is_cancelled_at_its_end_leaves_nothing(store: Store) -> None:
     body = large_body(300_000)
     for number in range(40):
-        putting = asyncio.create_task(
-            store.put_stream(KEY, chunks_of(body, [len(body)]), len(body))
-        )
+        putting = asyncio.create_task(put(store, KEY, chunks_of(body, [len(body)]), len(body)))
         await asyncio.wait([putting], timeout=number * 0.0002)
         putting.cancel()
         await asyncio.wait([putting])
@@ -316,7 +312,7 @@ async def test_without_its_bucket_nothing_streams(minio_store_url: str) -> None:
     for attempt in (
         store.put_stream(KEY, chunks_of(b"small", [5])),
         store.put_stream(KEY, chunks_of(LARGE, [len(LARGE)])),
-        store.put_stream(KEY, chunks_of(LARGE, [len(LARGE)]), len(LARGE)),
+        put(store, KEY, chunks_of(LARGE, [len(LARGE)]), len(LARGE)),
         streamed(store, KEY, 0, 5),
         bodies_of(store),
         unfinished_of(store),
@@ -324,10 +320,6 @@ async def test_without_its_bucket_nothing_streams(minio_store_url: str) -> None:
         with pytest.raises(StoreUnavailable, match="NoSuchBucket"):
             await attempt
     await store.close()
-
-
-def more_than(proxy: TcpProxy, asked_bytes: int) -> bool:
-    return proxy.asked_bytes > asked_bytes
 
 
 def s3_client(server: MinioServer) -> Minio:

@@ -17,6 +17,8 @@ from sangraha.http.health import Health
 from sangraha.http.problems import install_problems
 from sangraha.http.server import HttpServer, listening_socket
 from sangraha.metrics import Metrics
+from sangraha.store.pieces import client_threads, pour
+from sangraha.store.protocol import Sink
 from sangraha_getter.streaming import StreamedAnswer
 from tests.acceptance.wire import Connection
 from tests.waiting import eventually
@@ -57,15 +59,29 @@ class Source:
             self.closed = True
 
 
+PAST = pytest.mark.parametrize("past", [False, True], ids=["through", "past"])
+"""Through the server or past it."""
+
+
 @asynccontextmanager
-async def serving(source: Source, length: int | None = None) -> AsyncIterator[int]:
+async def serving(source: Source, length: int | None = None, *, past: bool) -> AsyncIterator[int]:
     """The port of a server that answers with the source."""
     app, listener = FastAPI(), listening_socket("127.0.0.1", 0)
     listener.listen()
+    threads = client_threads()
+
+    async def poured(sink: Sink) -> None:
+        await pour(source.stream(), sink, threads)
 
     @app.get("/")
     async def read(request: Request) -> Response:
-        return StreamedAnswer(200, {"ETag": '"a"'}, source.stream, length or source.size)
+        return StreamedAnswer(
+            200,
+            {"ETag": '"a"'},
+            source.stream,
+            length or source.size,
+            poured if past else None,
+        )
 
     install_problems(app)
     app.add_middleware(FaultMiddleware)
@@ -77,11 +93,13 @@ async def serving(source: Source, length: int | None = None) -> AsyncIterator[in
     finally:
         server.stop()
         await running
+        threads.shutdown(wait=False)
 
 
-async def test_every_byte_comes_and_the_connection_serves_the_next_request() -> None:
+@PAST
+async def test_every_byte_comes_and_the_connection_serves_the_next_request(past: bool) -> None:
     source = Source(5)
-    async with serving(source) as port, Connection.to(port) as connection:
+    async with serving(source, past=past) as port, Connection.to(port) as connection:
         for _ in range(2):
             await connection.send(GET)
             answer = await connection.answer()
@@ -96,11 +114,12 @@ async def test_every_byte_comes_and_the_connection_serves_the_next_request() -> 
     ("ends", "status", "slug"),
     [(StoreUnavailable("it is away"), 503, "store-unavailable"), (None, 500, "body-missing")],
 )
+@PAST
 async def test_what_fails_before_the_first_byte_is_a_problem(
-    ends: Exception | None, status: int, slug: str
+    ends: Exception | None, status: int, slug: str, past: bool
 ) -> None:
     source = Source(0, ends=ends)
-    async with serving(source, MIB) as port, Connection.to(port) as connection:
+    async with serving(source, MIB, past=past) as port, Connection.to(port) as connection:
         await connection.send(GET)
         answer = await connection.answer()
         assert answer.status == status
@@ -109,11 +128,12 @@ async def test_what_fails_before_the_first_byte_is_a_problem(
 
 
 @pytest.mark.parametrize("ends", [StoreUnavailable("gone"), ValueError("a mistake"), None])
+@PAST
 async def test_what_fails_later_cuts_the_answer_so_that_the_client_can_tell(
-    ends: Exception | None,
+    ends: Exception | None, past: bool
 ) -> None:
     source = Source(3, ends=ends)
-    async with serving(source, 4 * MIB) as port:
+    async with serving(source, 4 * MIB, past=past) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(GET + GET)
         async with asyncio.timeout(20):
@@ -127,13 +147,14 @@ async def test_what_fails_later_cuts_the_answer_so_that_the_client_can_tell(
 
 
 @pytest.mark.parametrize("leaves", ["before the first chunk", "between two", "without reading"])
+@PAST
 async def test_the_stream_is_closed_as_soon_as_the_client_is_gone(
-    leaves: str, caplog: pytest.LogCaptureFixture
+    leaves: str, caplog: pytest.LogCaptureFixture, past: bool
 ) -> None:
     source = Source(1000)
     if leaves == "before the first chunk":
         source.go_on.clear()
-    async with serving(source) as port:
+    async with serving(source, past=past) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(GET)
         if leaves == "before the first chunk":
@@ -152,9 +173,10 @@ async def test_the_stream_is_closed_as_soon_as_the_client_is_gone(
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-async def test_a_client_that_does_not_read_keeps_the_stream_waiting() -> None:
+@PAST
+async def test_a_client_that_does_not_read_keeps_the_stream_waiting(past: bool) -> None:
     source = Source(1000)
-    async with serving(source) as port:
+    async with serving(source, past=past) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
         writer.write(GET)
         await reader.readexactly(1000)
@@ -168,9 +190,10 @@ async def test_a_client_that_does_not_read_keeps_the_stream_waiting() -> None:
         await eventually(lambda: source.closed)
 
 
-async def test_what_fails_after_the_last_byte_harms_nobody() -> None:
+@PAST
+async def test_what_fails_after_the_last_byte_harms_nobody(past: bool) -> None:
     source = Source(2, ends=StoreUnavailable("too late"))
-    async with serving(source) as port, Connection.to(port) as connection:
+    async with serving(source, past=past) as port, Connection.to(port) as connection:
         for _ in range(2):
             await connection.send(GET)
             assert (await connection.answer()).body == CHUNK * 2

@@ -9,6 +9,7 @@ import pytest
 
 from sangraha.errors import StoreUnavailable
 from sangraha.store.source import CHUNK_BYTES, FIRST_CHUNK_BYTES, read_ahead
+from tests.waiting import eventually
 
 
 class Script:
@@ -87,3 +88,24 @@ async def test_a_read_that_comes_after_the_end_opens_nothing() -> None:
     assert source.is_closed
     assert late[0]() == b""
     assert source.steps == [b"one"]
+
+
+async def test_a_source_is_closed_although_whoever_closes_the_stream_is_cancelled() -> None:
+    source = Script(b"one", b"two")
+    is_closing, may_close = asyncio.Event(), asyncio.Event()
+
+    async def run(work: Callable[[], Any]) -> Any:
+        if work.__name__ == "close":
+            is_closing.set()
+            await may_close.wait()
+        return work()
+
+    stream = read_ahead(source, run)
+    await anext(stream)
+    closing = asyncio.create_task(stream.aclose())
+    await is_closing.wait()
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    may_close.set()
+    await eventually(lambda: source.is_closed)

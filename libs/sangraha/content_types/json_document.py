@@ -52,11 +52,14 @@ class JsonReader:
         self._damage: DamagedContent | None = None
         self._is_over = False
 
-    def feed(self, chunk: bytes) -> None:
+    def feed(self, chunk: bytes | memoryview) -> None:
         """Take the next bytes of the body."""
-        if self._parser is None and not self._is_over:
+        if self._is_over:
+            return
+        chunk = bytes(chunk)
+        if self._parser is None:
             chunk = self._skip(chunk)
-        if self._parser is None or self._is_over:
+        if self._parser is None:
             return
         try:
             self._parser.feed(chunk)

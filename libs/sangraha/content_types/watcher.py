@@ -15,12 +15,12 @@ class Watcher:
         self._tail = b""
         self._json = JsonReader()
 
-    def feed(self, chunk: bytes) -> None:
+    def feed(self, chunk: bytes | memoryview) -> None:
         """Take the next bytes of the body; of any number, some tens of KiB are best."""
         if len(self._head) < HEAD_BYTES:
             self._head += chunk[: HEAD_BYTES - len(self._head)]
         self._size += len(chunk)
-        self._tail = (chunk if len(chunk) >= TAIL_BYTES else self._tail + chunk)[-TAIL_BYTES:]
+        self._tail = (self._tail + chunk[-TAIL_BYTES:])[-TAIL_BYTES:]
         self._json.feed(chunk)
 
     def seen(self) -> Seen:

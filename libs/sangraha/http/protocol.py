@@ -1,23 +1,36 @@
 """One connection: uvicorn's httptools protocol, with bounds and refusals of our own.
 
 It takes no Upgrade, bounds the header section in bytes and in time, ends stalled bodies and
-refuses as problems. What requests mean, and how bodies are bounded, is the app's.
+refuses as problems. A body may be hijacked (hijack.py). What requests mean, and how bodies are
+bounded, is the app's.
 """
 
 import asyncio
 import logging
+import os
+import socket
+from contextlib import suppress
 from typing import ClassVar, Final
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from starlette.requests import ClientDisconnect
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from sangraha.errors import HeadersTooLarge, MalformedRequest, RequestTimeout, SangrahaError
+from sangraha.http.hijack import EXTENSION
 from sangraha.http.problems import problem_response
+from sangraha.http.socket_body import SocketBody
+from sangraha.http.socket_sink import SocketSink
 
 logger = logging.getLogger(__name__)
 
 MAX_HEADER_BYTES: Final = 64 * 1024
 LINGER_SECONDS: Final = 5.0
+_DRAIN_SECONDS: Final = 0.0005
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -32,6 +45,11 @@ class HttpProtocol(HttpToolsProtocol):
     _in_body = False
     # Bytes since the parser last had something to show for them: headers, body or an end.
     _pending_bytes = 0
+    # Of a body whose length is known: what has not come yet.
+    _body_left: int | None = None
+    # Of that, what comes after its head's parser was given up.
+    _unparsed = 0
+    _hijacked: SocketBody | SocketSink | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         super().connection_made(transport)
@@ -39,12 +57,16 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        if self._hijacked is not None:
+            self._hijacked.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._refusal is not None:
             return
         self._unset_keepalive_if_required()
+        if self._unparsed:
+            data = self._take_unparsed(data)
         self._pending_bytes += len(data)
         try:
             self._feed(data)
@@ -69,9 +91,12 @@ class HttpProtocol(HttpToolsProtocol):
             version = self.parser.get_http_version().encode()
             lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, version)]
             lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
-            self.parser = httptools.HttpRequestParser(self)
-            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            self._renew_parser()
             self.parser.feed_data(b"\r\n".join([*lines, b"", b""]))
+
+    def _renew_parser(self) -> None:
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -96,6 +121,9 @@ class HttpProtocol(HttpToolsProtocol):
             self.expect_100_continue = False
         super().on_headers_complete()
         self._in_head, self._in_body, self._pending_bytes = False, True, 0
+        lengths = [int(value) for name, value in self.headers if name == b"content-length"]
+        self._body_left = lengths[0] if lengths else None
+        self.scope["extensions"] = {EXTENSION: _Hijack(self, self.cycle)}  # type: ignore[dict-item]  # of any kind
 
     def _require_framing(self) -> None:
         """RFC 9112, sections 3.2 and 6.1: one host, and no coding but chunks, which would be kept
@@ -110,6 +138,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._pending_bytes = 0
+        if self._body_left is not None:
+            self._body_left -= len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -123,6 +153,83 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self._refusal is not None and is_last:
             self._answer(self._refusal)
+
+    def begin_body(self, cycle: RequestResponseCycle) -> SocketBody | None:
+        """What is left of this cycle's body, to be read past the parser; see Hijack.begin_body."""
+        if not self._body_left or self._unparsed or not self._may_be_hijacked(cycle):
+            return None
+        self.flow.pause_reading()
+        self._stop_timer()
+        start, cycle.body = bytes(cycle.body), bytearray()
+        cycle.message_event.clear()
+        self._hijacked = SocketBody(
+            self._connection(), start, self._body_left, stall_seconds=self.stall_seconds
+        )
+        return self._hijacked
+
+    def end_body(self, cycle: RequestResponseCycle, body: SocketBody) -> None:
+        """Go on with what was not read, without the parser: it cannot be told what it missed."""
+        self._end_hijack(cycle, body)
+        if self.parser is None or body.is_broken:
+            return
+        self._renew_parser()
+        self._body_left = self._unparsed = body.left
+        if body.left:
+            self._set_timer(self.stall_seconds)
+        else:
+            self.on_message_complete()
+
+    def can_answer(self, cycle: RequestResponseCycle) -> bool:
+        """See Hijack.can_answer."""
+        return self._may_be_hijacked(cycle)
+
+    async def begin_answer(
+        self, cycle: RequestResponseCycle, *, stall_seconds: float
+    ) -> SocketSink:
+        """Where to send this cycle's content; see Hijack.begin_answer."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(stall_seconds):
+                while self.transport.get_write_buffer_size():  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(_DRAIN_SECONDS)
+        if self.transport.get_write_buffer_size() or not self._may_be_hijacked(cycle):
+            raise ClientDisconnect
+        self._hijacked = SocketSink(self._connection(), stall_seconds=stall_seconds)
+        return self._hijacked
+
+    def end_answer(self, cycle: RequestResponseCycle, sink: SocketSink) -> None:
+        """Count what was sent."""
+        self._end_hijack(cycle, sink)
+        cycle.expected_content_length -= sink.sent
+
+    def _may_be_hijacked(self, cycle: RequestResponseCycle) -> bool:
+        """Not where TLS is in between, nor where others have asked or were refused meanwhile."""
+        return (
+            self.cycle is cycle
+            and self.scheme == "http"
+            and self._refusal is None
+            and not (cycle.disconnected or cycle.waiting_for_100_continue)
+            and not self.transport.is_closing()
+        )
+
+    def _connection(self) -> socket.socket:
+        return socket.socket(fileno=os.dup(self.transport.get_extra_info("socket").fileno()))
+
+    def _end_hijack(self, cycle: RequestResponseCycle, hijacked: SocketBody | SocketSink) -> None:
+        self._hijacked = None
+        hijacked.close()
+        if hijacked.is_broken:
+            cycle.disconnected = True
+            cycle.message_event.set()
+            self.transport.abort()
+
+    def _take_unparsed(self, data: bytes) -> bytes:
+        """What comes after the body."""
+        body = data[: self._unparsed]
+        self._unparsed -= len(body)
+        self.on_body(body)
+        if not self._unparsed:
+            self.on_message_complete()
+        return data[len(body) :]
 
     def _watch(self) -> None:
         if self._in_body:
@@ -182,3 +289,32 @@ class HttpProtocol(HttpToolsProtocol):
         # Closing with bytes unread would reset the connection and lose the answer (RFC 9112, 9.6).
         self.transport.write_eof()
         self._timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+
+class _Hijack:
+    """Of one request; see hijack.py."""
+
+    def __init__(self, protocol: HttpProtocol, cycle: RequestResponseCycle) -> None:
+        self._protocol = protocol
+        self._cycle = cycle
+        self._body: SocketBody | None = None
+        self._sink: SocketSink | None = None
+
+    def begin_body(self) -> SocketBody | None:
+        self._body = self._protocol.begin_body(self._cycle)
+        return self._body
+
+    def end_body(self) -> None:
+        if self._body is not None:
+            self._protocol.end_body(self._cycle, self._body)
+
+    def can_answer(self) -> bool:
+        return self._protocol.can_answer(self._cycle)
+
+    async def begin_answer(self, *, stall_seconds: float) -> SocketSink:
+        self._sink = await self._protocol.begin_answer(self._cycle, stall_seconds=stall_seconds)
+        return self._sink
+
+    def end_answer(self) -> None:
+        if self._sink is not None:
+            self._protocol.end_answer(self._cycle, self._sink)

@@ -26,8 +26,9 @@ from sangraha.store.local_files import (
     remove_unless_locked,
     sync_folder,
 )
-from sangraha.store.protocol import StoredBody, Unfinished
-from sangraha.store.source import CHUNK_BYTES, of_size, read_ahead, require_range
+from sangraha.store.pieces import Sized, as_chunks, client_threads, pour
+from sangraha.store.protocol import Pieces, Sink, StoredBody, Unfinished
+from sangraha.store.source import CHUNK_BYTES, read_ahead, require_range
 
 UNFINISHED: Final = ".unfinished"
 """Bodies being written; no key starts with a dot."""
@@ -48,6 +49,7 @@ class LocalStore:
         self._unfinished = folder / UNFINISHED
         self._timeout_seconds = timeout_seconds
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="store")
+        self._clients = client_threads()
         self._synced_folders: set[Path] = set()
 
     async def start(self) -> None:
@@ -58,13 +60,11 @@ class LocalStore:
         require_key(key)
         await self._run(lambda: self._put(key, body))
 
-    async def put_stream(
-        self, key: str, chunks: AsyncIterator[bytes], size: int | None = None
-    ) -> None:
+    async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
         require_key(key)
         file = UnfinishedFile(self._unfinished, key)
         try:
-            async with aclosing(_gathered(of_size(size, chunks))) as gathered:
+            async with aclosing(_gathered(chunks)) as gathered:
                 async for pieces in gathered:
                     await self._run(partial(file.write, pieces))
             await self._run(lambda: self._place(file, self._root / key))
@@ -72,6 +72,10 @@ class LocalStore:
             with suppress(StoreUnavailable):
                 await asyncio.shield(self._run(file.discard))
             raise
+
+    async def put_pieces(self, key: str, size: int, pieces: Pieces) -> None:
+        async with aclosing(as_chunks(Sized(size, pieces), self._clients)) as chunks:
+            await self.put_stream(key, chunks)
 
     async def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         require_key(key)
@@ -83,6 +87,9 @@ class LocalStore:
         require_range(offset, length)
         source = FileSource(lambda: self._open(key, offset, length), offset)
         return read_ahead(source, self._run)
+
+    async def get_pieces(self, key: str, offset: int, length: int, sink: Sink) -> None:
+        await pour(self.stream(key, offset, length), sink, self._clients)
 
     async def delete(self, key: str) -> None:
         require_key(key)
@@ -105,6 +112,7 @@ class LocalStore:
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False)
+        self._clients.shutdown(wait=False)
 
     async def _run(self, work: Callable[[], T]) -> T:
         try:

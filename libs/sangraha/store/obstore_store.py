@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import obstore
@@ -13,8 +13,9 @@ from sangraha.errors import BodyMissing, StoreUnavailable
 from sangraha.store.batches import BATCH
 from sangraha.store.failures import reason, tells_no_bucket
 from sangraha.store.keys import require_key
-from sangraha.store.protocol import StoredBody, Unfinished
-from sangraha.store.source import CHUNK_BYTES, of_size, require_range
+from sangraha.store.pieces import Sized, as_chunks, client_threads, pour
+from sangraha.store.protocol import Pieces, Sink, StoredBody, Unfinished
+from sangraha.store.source import CHUNK_BYTES, require_range
 
 if TYPE_CHECKING:
     from obstore import ListStream, ObjectMeta
@@ -30,6 +31,7 @@ class ObstoreStore:
     def __init__(self, backend: ObjectStore, *, timeout_seconds: float) -> None:
         self._backend = backend
         self._timeout_seconds = timeout_seconds
+        self._clients = client_threads()
 
     async def start(self) -> None:
         """Nothing to make here."""
@@ -43,11 +45,9 @@ class ObstoreStore:
                     self._backend, key, body, mode="create", use_multipart=False
                 )
 
-    async def put_stream(
-        self, key: str, chunks: AsyncIterator[bytes], size: int | None = None
-    ) -> None:
+    async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
         require_key(key)
-        body = b"".join([chunk async for chunk in of_size(size, chunks)])
+        body = b"".join([chunk async for chunk in chunks])
         putting = asyncio.ensure_future(self.put(key, body))
         try:
             await asyncio.shield(putting)
@@ -56,6 +56,10 @@ class ObstoreStore:
             await asyncio.wait([putting])
             await self.delete(key)
             raise
+
+    async def put_pieces(self, key: str, size: int, pieces: Pieces) -> None:
+        async with aclosing(as_chunks(Sized(size, pieces), self._clients)) as chunks:
+            await self.put_stream(key, chunks)
 
     async def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         require_key(key)
@@ -75,6 +79,9 @@ class ObstoreStore:
         require_key(key)
         require_range(offset, length)
         return self._stream(key, offset, length)
+
+    async def get_pieces(self, key: str, offset: int, length: int, sink: Sink) -> None:
+        await pour(self.stream(key, offset, length), sink, self._clients)
 
     async def delete(self, key: str) -> None:
         require_key(key)
@@ -105,6 +112,7 @@ class ObstoreStore:
 
     async def close(self) -> None:
         """obstore lets go of its connections with the back end itself."""
+        self._clients.shutdown(wait=False)
 
     async def _stream(self, key: str, offset: int, length: int) -> AsyncGenerator[bytes, None]:
         body = await self.get(key, offset, length)

@@ -3,7 +3,7 @@
 The contract is tests/contract/store_contract.py; every store passes all of it.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -11,6 +11,8 @@ import msgspec
 
 PART_BYTES: Final = 8 * 1024 * 1024
 """A streamed body goes to S3 in parts of this size (the last one may be smaller)."""
+MAX_PUT_BYTES: Final = 5 * 1024**3
+"""No body of known size may be larger: S3 takes no more in one request."""
 
 
 class StoredBody(msgspec.Struct, frozen=True):
@@ -29,6 +31,28 @@ class Unfinished(msgspec.Struct, frozen=True):
     key: str
     upload: str
     begun_at: datetime
+
+
+class Pieces(Protocol):
+    """A body that a thread takes from whoever sends it. Each piece is good until the next."""
+
+    def __iter__(self) -> Iterator[memoryview]:
+        """All of it, once. While the sender is silent something kept comes every few seconds, or
+        nothing is left to give: servers give up on requests that stand still.
+        """
+
+    def cancel(self) -> None:
+        """From any thread: what waits for the sender raises soon."""
+
+
+class Sink(Protocol):
+    """Where a thread puts a body, piece by piece."""
+
+    def __call__(self, piece: bytes) -> None:
+        """Take the next piece; it may block."""
+
+    def cancel(self) -> None:
+        """From any thread: what waits for whoever takes them raises soon."""
 
 
 class Store(Protocol):
@@ -51,17 +75,20 @@ class Store(Protocol):
         an earlier attempt, and stays. Raises StoreUnavailable.
         """
 
-    async def put_stream(
-        self, key: str, chunks: AsyncIterator[bytes], size: int | None = None
-    ) -> None:
-        """Likewise a body of `size` bytes, or of any size, in bounded memory (some parts of
-        PART_BYTES). Knowing the size saves time.
+    async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
+        """Likewise a body of any size, in bounded memory (some parts of PART_BYTES).
 
         The key is one that nobody else writes, and it is 1,000 bytes long at most. What `chunks`
         raises is raised, and nothing is kept then, nor where the task is cancelled; what a killed
         process leaves is `unfinished`. How long `chunks` takes does not matter. Raises
         StoreUnavailable; what it could not clear away then is `unfinished` too, or a body that
-        nobody knows. Raises ValueError where there are not `size` bytes.
+        nobody knows.
+        """
+
+    async def put_pieces(self, key: str, size: int, pieces: Pieces) -> None:
+        """Likewise a body of `size` bytes, MAX_PUT_BYTES at most. To S3 one thread takes it from
+        its sender: faster, and in less memory. Raises ValueError where there are not `size` bytes,
+        or too many of them.
         """
 
     async def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
@@ -77,6 +104,9 @@ class Store(Protocol):
         The errors come with the chunk where they happen; the chunks before were right. Who leaves
         off early closes it (`aclose`): that lets go of the store.
         """
+
+    async def get_pieces(self, key: str, offset: int, length: int, sink: Sink) -> None:
+        """Likewise into `sink`, from S3 in one thread: faster. What the sink raises is raised."""
 
     async def delete(self, key: str) -> None:
         """Remove the body; nothing happens if there is none. Raises StoreUnavailable."""

@@ -4,10 +4,11 @@ obstore moves the bodies that come whole; s3_requests.py says why the minio libr
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, suppress
+from contextlib import aclosing, asynccontextmanager, closing, suppress
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from obstore.store import S3Store
@@ -17,19 +18,18 @@ from sangraha.errors import StoreUnavailable
 from sangraha.store.batches import in_batches
 from sangraha.store.keys import UPLOADS, require_key
 from sangraha.store.obstore_store import ObstoreStore
-from sangraha.store.protocol import StoredBody, Unfinished
+from sangraha.store.pieces import Sized, passed_on
+from sangraha.store.protocol import Pieces, Sink, StoredBody, Unfinished
 from sangraha.store.s3_place import S3Place
-from sangraha.store.s3_put import MAX_BYTES, S3Put
 from sangraha.store.s3_requests import S3Requests
 from sangraha.store.s3_upload import S3Upload
-from sangraha.store.source import of_size, read_ahead, require_range
+from sangraha.store.source import chunk_sizes, read_ahead, require_range
 
 if TYPE_CHECKING:
     from obstore.store import S3Credential
 
 _CONNECT_SECONDS: Final = 2.0
 _THREADS: Final = 64
-_PUTS: Final = 1024
 
 T = TypeVar("T")
 
@@ -42,8 +42,6 @@ class S3BucketStore(ObstoreStore):
         super().__init__(_backend(place, timeout_seconds), timeout_seconds=timeout_seconds)
         self._requests = S3Requests(place, timeout_seconds=timeout_seconds)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="s3")
-        # One as long as its client takes: what is quick does not have to wait behind those.
-        self._putting = ThreadPoolExecutor(_PUTS, thread_name_prefix="s3-put")
         self._discarding: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -54,22 +52,31 @@ class S3BucketStore(ObstoreStore):
         except TimeoutError:
             raise StoreUnavailable("The store failed: it did not answer in time") from None
 
-    async def put_stream(
-        self, key: str, chunks: AsyncIterator[bytes], size: int | None = None
-    ) -> None:
+    async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
         require_key(UPLOADS + key)
-        upload = self._upload(key, size)
-        try:
-            async for chunk in of_size(size, chunks):
+        upload = S3Upload(key, self._requests, self._threads, put=self.put, delete=self.delete)
+        async with self._or_nothing(upload.discard):
+            async for chunk in chunks:
                 await upload.write(chunk)
             await upload.finish()
-        except StoreUnavailable:
-            # Nobody should have to wait for a store that is away a second time.
-            self._discard(upload)
-            raise
-        except BaseException:
-            await asyncio.shield(self._discard(upload))
-            raise
+
+    async def put_pieces(self, key: str, size: int, pieces: Pieces) -> None:
+        """In one request: the server keeps nothing of a body that breaks off."""
+        require_key(key)
+        sized = Sized(size, pieces)
+
+        async def discard() -> None:
+            if sized.is_whole:
+                await self.delete(key)
+
+        async with self._or_nothing(discard):
+            try:
+                put = partial(self._requests.put_body, key, size, sized, sized.given_up)
+                await passed_on(sized, self._clients, put)
+            except StoreUnavailable:
+                if sized.failure is not None:
+                    raise sized.failure from None
+                raise
 
     def stream(self, key: str, offset: int, length: int) -> AsyncGenerator[bytes, None]:
         require_key(key)
@@ -77,6 +84,15 @@ class S3BucketStore(ObstoreStore):
         if length == 0:
             return self._stream(key, offset, length)
         return read_ahead(S3Source(self._requests, key, offset, length), self._run)
+
+    async def get_pieces(self, key: str, offset: int, length: int, sink: Sink) -> None:
+        if length == 0:
+            await super().get_pieces(key, offset, length, sink)
+            return
+        require_key(key)
+        require_range(offset, length)
+        source = S3Source(self._requests, key, offset, length)
+        await passed_on(sink, self._clients, partial(_pour, source, sink))
 
     async def list(self) -> AsyncGenerator[Sequence[StoredBody], None]:
         async with aclosing(in_batches(self._requests.bodies(), self._run)) as batches:
@@ -100,21 +116,29 @@ class S3BucketStore(ObstoreStore):
         """Uploads that failed are cleared away first; each step of that is bounded."""
         await asyncio.gather(*self._discarding)
         self._threads.shutdown(wait=False)
-        self._putting.shutdown(wait=False)
         self._requests.close()
+        await super().close()
 
-    def _upload(self, key: str, size: int | None) -> S3Put | S3Upload:
-        if size is not None and size <= MAX_BYTES:
-            return S3Put(key, size, self._requests, self._putting, delete=self.delete)
-        return S3Upload(key, self._requests, self._threads, put=self.put, delete=self.delete)
+    @asynccontextmanager
+    async def _or_nothing(self, discard: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+        """What fails in the context is discarded, and raised."""
+        try:
+            yield
+        except StoreUnavailable:
+            # Nobody should have to wait for a store that is away a second time.
+            self._discard(discard)
+            raise
+        except BaseException:
+            await asyncio.shield(self._discard(discard))
+            raise
 
-    def _discard(self, upload: S3Put | S3Upload) -> asyncio.Task[None]:
-        async def discard() -> None:
+    def _discard(self, discard: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+        async def discarding() -> None:
             # What stays is `unfinished`.
             with suppress(StoreUnavailable):
-                await upload.discard()
+                await discard()
 
-        task = asyncio.create_task(discard())
+        task = asyncio.create_task(discarding())
         self._discarding.add(task)
         task.add_done_callback(self._discarding.discard)
         return task
@@ -145,6 +169,13 @@ class S3Source:
         """See Source.close. A response that was not read to its end ends its connection."""
         if self._answer is not None:
             self._answer.close()
+
+
+def _pour(source: S3Source, sink: Sink) -> None:
+    sizes = chunk_sizes()
+    with closing(source):
+        while piece := source.read(next(sizes)):
+            sink(piece)
 
 
 def _backend(place: S3Place, timeout_seconds: float) -> S3Store:

@@ -83,13 +83,13 @@ class S3Requests:
             if code != "BucketAlreadyOwnedByYou":
                 raise
 
-    def put_body(self, key: str, size: int, pieces: Iterator[bytes]) -> None:
-        """Put a body of this size, as its pieces come; what they raise is raised, and nothing is
-        kept then.
+    def put_body(self, key: str, size: int, pieces: Iterable[memoryview], given_up: Event) -> None:
+        """Put a body of this size, as its pieces come, unless and until it is given up. Where they
+        raise anything, nothing is kept; it may be raised as StoreUnavailable.
         """
         with _failing():
             url = self._minio.get_presigned_url("PUT", self._place.bucket, key, expires=_URL_LIFE)
-            self._send(url, size, _blocks(pieces))
+            self._send(url, size, _unless(given_up, _blocks(pieces)))
 
     def begin_upload(self, key: str) -> str:
         """The id of a new multipart upload, noted under UPLOADS before it begins."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
@@ -28,17 +28,23 @@ class Source(Protocol):
         """May come before anything was read."""
 
 
+def chunk_sizes() -> Iterator[int]:
+    """How much of a stream to read, each time."""
+    size = FIRST_CHUNK_BYTES
+    while True:
+        yield size
+        size = min(size * _GROWTH, CHUNK_BYTES)
+
+
 async def read_ahead(source: Source, run: Run) -> AsyncGenerator[bytes, None]:
     """All of it, one chunk ahead of who takes it; what goes wrong comes in its turn."""
     alone = threading.Lock()
     closed = False
-    size = FIRST_CHUNK_BYTES
+    sizes = chunk_sizes()
 
     def read() -> bytes:
-        nonlocal size
         with alone:
-            wanted, size = size, min(size * _GROWTH, CHUNK_BYTES)
-            return b"" if closed else source.read(wanted)
+            return b"" if closed else source.read(next(sizes))
 
     def close() -> None:
         nonlocal closed
@@ -53,21 +59,14 @@ async def read_ahead(source: Source, run: Run) -> AsyncGenerator[bytes, None]:
             yield chunk
     finally:
         coming.cancel()
-        await asyncio.gather(coming, return_exceptions=True)
-        with suppress(StoreUnavailable):
-            await run(close)
+        # Whoever is cancelled meanwhile leaves no file or connection behind.
+        await asyncio.shield(asyncio.ensure_future(_closed(coming, run, close)))
 
 
-async def of_size(size: int | None, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """The same chunks. Raises ValueError unless they are of that size together, if it is known."""
-    left = size or 0
-    async for chunk in chunks:
-        left -= len(chunk)
-        if size is not None and left < 0:
-            raise ValueError(f"the body has more than {size} bytes")
-        yield chunk
-    if size is not None and left:
-        raise ValueError(f"{left} of {size} bytes are missing")
+async def _closed(coming: asyncio.Future[Any], run: Run, close: Callable[[], None]) -> None:
+    await asyncio.gather(coming, return_exceptions=True)
+    with suppress(StoreUnavailable):
+        await run(close)
 
 
 def require_range(offset: int, length: int | None) -> None:

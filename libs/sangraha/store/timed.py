@@ -7,7 +7,7 @@ from contextlib import aclosing, contextmanager
 
 from sangraha.errors import SangrahaError
 from sangraha.metrics import Metrics
-from sangraha.store.protocol import Store, StoredBody, Unfinished
+from sangraha.store.protocol import Pieces, Sink, Store, StoredBody, Unfinished
 
 
 class TimedStore:
@@ -30,12 +30,15 @@ class TimedStore:
         with self._timed("put"):
             await self._store.put(key, body)
 
-    async def put_stream(
-        self, key: str, chunks: AsyncIterator[bytes], size: int | None = None
-    ) -> None:
+    async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> None:
         """See Store.put_stream."""
         with self._timed("put_stream"):
-            await self._store.put_stream(key, chunks, size)
+            await self._store.put_stream(key, chunks)
+
+    async def put_pieces(self, key: str, size: int, pieces: Pieces) -> None:
+        """See Store.put_pieces."""
+        with self._timed("put_pieces"):
+            await self._store.put_pieces(key, size, pieces)
 
     async def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
         """See Store.get."""
@@ -48,6 +51,11 @@ class TimedStore:
             async with aclosing(self._store.stream(key, offset, length)) as chunks:
                 async for chunk in chunks:
                     yield chunk
+
+    async def get_pieces(self, key: str, offset: int, length: int, sink: Sink) -> None:
+        """See Store.get_pieces."""
+        with self._timed("get_pieces"):
+            await self._store.get_pieces(key, offset, length, sink)
 
     async def delete(self, key: str) -> None:
         """See Store.delete."""
