@@ -30,7 +30,9 @@ FIRST_VERSION: Final = 1
 
 
 def verdict(request: WriteRequest, buckets: Mapping[str, Bucket]) -> Entry:
-    """What is to be committed for the request; `buckets` are those there are, by name."""
+    """What is to be committed for the request; `buckets` are those there are, by name. The commit
+    of a create is bound to the revision of its bucket.
+    """
     if not isinstance(request, CreateObject):
         return request
     try:
@@ -90,7 +92,8 @@ def _new_object(request: CreateObject, bucket: Bucket | None) -> NewObject:
         metadata=metadata,
         created_at=request.came_at or made_at(request.request_id),
     )
-    return NewObject(stored, Location(body_key(request), 0, size), size, request.precondition)
+    location = Location(body_key(request), 0, size)
+    return NewObject(stored, location, size, request.precondition, bucket.revision)
 
 
 def _content_type(request: CreateObject, bucket: Bucket) -> ContentType:

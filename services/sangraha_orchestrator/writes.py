@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,11 +13,19 @@ import msgspec
 from sangraha import messages
 from sangraha.broker.protocol import Delivery, Fault, Message
 from sangraha.buckets import Bucket
-from sangraha.catalog.catalog import Catalog
+from sangraha.catalog.catalog import Catalog, RulesChangedError
 from sangraha.catalog.verdict import Entry, Expired, NewObject, Swept
 from sangraha.errors import RequestDead, Unavailable, UndecodableMessage
 from sangraha.logs import bound
-from sangraha.messages import CreateObject, Dead, Inline, WriteGroup, WriteOutcome, WriteRequest
+from sangraha.messages import (
+    CreateObject,
+    Dead,
+    Inline,
+    Rejected,
+    WriteGroup,
+    WriteOutcome,
+    WriteRequest,
+)
 from sangraha.metrics import Metrics
 from sangraha.store.keys import next_key
 from sangraha.store.protocol import Store
@@ -31,6 +40,7 @@ from sangraha_orchestrator.deaths import (
 )
 from sangraha_orchestrator.hold import Hold, Patience
 from sangraha_orchestrator.replier import Replier
+from sangraha_orchestrator.rules import Rules
 from sangraha_orchestrator.verdicts import runs, verdict
 
 logger = logging.getLogger(__name__)
@@ -59,6 +69,7 @@ class WriteWorker:
     ) -> None:
         self._store = store
         self._catalog = catalog
+        self._rules = Rules(catalog)
         self._hold = hold
         self._replier = replier
         self._metrics = metrics
@@ -111,11 +122,23 @@ class WriteWorker:
     async def _committed(
         self, requests: Sequence[WriteRequest], work: _Work
     ) -> list[WriteOutcome | Expired | Swept]:
-        names = {one.bucket for one in requests if isinstance(one, CreateObject)}
-        buckets: Mapping[str, Bucket] = {}
-        if names:
-            buckets = await work.patience.until_done(lambda: self._catalog.buckets(sorted(names)))
-        entries = [await self._entry(request, buckets) for request in requests]
+        """Judged by what is remembered of the buckets, once; after that by what is read."""
+        names = sorted({one.bucket for one in requests if isinstance(one, CreateObject)})
+        remembered = self._rules.remembered(names)
+        while True:
+            buckets = remembered
+            if buckets is None:
+                buckets = await work.patience.until_done(lambda: self._rules.read(names))
+            entries = [await self._entry(request, buckets) for request in requests]
+            if remembered is None or not any(isinstance(entry, Rejected) for entry in entries):
+                with suppress(RulesChangedError):
+                    return await self._stored_anywhere(requests, entries, work)
+            remembered = None
+
+    async def _stored_anywhere(
+        self, requests: Sequence[WriteRequest], entries: Sequence[Entry], work: _Work
+    ) -> list[WriteOutcome | Expired | Swept]:
+        """Raises RulesChangedError; all of it may then be done again with other entries."""
         committed = await self._stored(requests, entries, work)
         return [
             await self._stored_elsewhere(request, entry, outcome, work)

@@ -3,9 +3,10 @@
 from typing import Any
 
 import msgspec
+import pytest
 
 from sangraha.buckets import Bucket, BucketSettings
-from sangraha.catalog.catalog import Catalog, Deleted
+from sangraha.catalog.catalog import Catalog, Deleted, NewObject, RulesChangedError
 from sangraha.catalog.database import Database
 from sangraha.ids import made_at
 from sangraha.messages import (
@@ -42,6 +43,11 @@ def patch(
 def delete(bucket: str = "photos", *, purge: bool = False) -> DeleteBucket:
     """The bucket is to be deleted."""
     return DeleteBucket(request_id=MINT.new(), bucket=bucket, purge=purge)
+
+
+def judged_by(revision: int, *, bucket: str = "photos", name: str | None = None) -> NewObject:
+    """A create that was judged by this revision of its bucket."""
+    return msgspec.structs.replace(new_object(bucket=bucket, name=name), bucket_revision=revision)
 
 
 async def the_bucket(catalog: Catalog, change: CreateBucket | PatchBucket) -> Bucket:
@@ -251,3 +257,43 @@ class BucketsContract(CatalogSuite):
 
     async def test_a_bucket_name_that_no_database_holds_is_rejected(self, catalog: Catalog) -> None:
         assert await refused(catalog, create("a\0b")) == "invalid-parameter"
+
+    @pytest.mark.parametrize("name", [None, "a"])
+    async def test_what_other_rules_judged_is_to_be_judged_again(
+        self, catalog: Catalog, another: Catalog, database: Database, name: str | None
+    ) -> None:
+        await done(catalog, create())
+        await done(catalog, judged_by(1, name=name))
+        await done(another, patch(max_object_bytes=1))
+        before = await count(database, "objects")
+        group = [new_object(name="b"), judged_by(1, name=name)]
+        with pytest.raises(RulesChangedError):
+            await catalog.commit(group)
+        assert await count(database, "objects") == before
+        assert await catalog.outcomes([new.request_id for new in group]) == {}
+        await done(catalog, judged_by(2, name=name))
+
+    @pytest.mark.parametrize("name", [None, "a"])
+    async def test_so_is_what_the_default_buckets_did(
+        self, catalog: Catalog, another: Catalog, name: str | None
+    ) -> None:
+        await done(catalog, judged_by(1, bucket="default", name=name))
+        await done(another, patch("default", max_object_bytes=1))
+        with pytest.raises(RulesChangedError):
+            await catalog.commit([judged_by(1, bucket="default", name=name)])
+        await done(catalog, judged_by(2, bucket="default", name=name))
+
+    @pytest.mark.parametrize("name", [None, "a"])
+    async def test_so_is_what_a_buckets_did_that_is_gone(
+        self, catalog: Catalog, another: Catalog, name: str | None
+    ) -> None:
+        with pytest.raises(RulesChangedError):
+            await catalog.commit([judged_by(1, name=name)])
+        await done(catalog, create())
+        await done(another, delete())
+        with pytest.raises(RulesChangedError):
+            await catalog.commit([judged_by(1, name=name)])
+        await done(another, create())
+        with pytest.raises(RulesChangedError):
+            await catalog.commit([judged_by(1, name=name)])
+        await done(catalog, judged_by(2, name=name))

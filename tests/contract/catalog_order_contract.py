@@ -1,5 +1,6 @@
 """Groups and their order: a group is as its requests one by one, however it is put together."""
 
+import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -118,3 +119,24 @@ class OrderContract(CatalogSuite):
         assert await catalog.outcomes([e.request_id for e in entries]) == {
             answer.request_id: answer for answer in again
         }
+
+    @pytest.mark.parametrize("seed", range(200, 206))
+    async def test_nor_does_it_change_what_comes_with_it(
+        self, catalog: Catalog, database: Database, seed: int
+    ) -> None:
+        entries = RandomWrites(seed).some(120)
+        alone = await commit_in_groups(catalog, entries, 10)
+        rows = await all_rows(database)
+        await wipe(database)
+        choice = random.Random(seed)
+        for start in range(0, len(entries), 10):
+            fresh = entries[start : start + 10]
+            again = choice.sample(entries[:start], min(start, 5))
+            # Each somewhere, and the fresh ones in their order.
+            group = list(fresh)
+            for entry in again:
+                group.insert(choice.randint(0, len(group)), entry)
+            told = {outcome.request_id: outcome for outcome in await catalog.commit(group)}
+            assert [told[entry.request_id] for entry in fresh] == alone[start : start + 10]
+        assert await all_rows(database) == rows
+        assert await flaws(database) == {}

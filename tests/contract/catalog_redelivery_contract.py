@@ -4,16 +4,25 @@ import asyncio
 
 import msgspec
 
-from sangraha.catalog.catalog import Catalog
+from sangraha.catalog.catalog import Catalog, Entry, Expired
 from sangraha.catalog.database import Database
-from sangraha.messages import Done
+from sangraha.messages import CopyObject, DeleteName, Done, MoveObject, PatchInfo
 from sangraha.objects import Location
 from tests.contract.catalog_samples import (
     MINT,
+    id_made,
     new_object,
     rejected,
 )
-from tests.contract.catalog_suite import CatalogSuite, count, located
+from tests.contract.catalog_suite import (
+    LIFE_SECONDS,
+    CatalogSuite,
+    at_name,
+    count,
+    done,
+    located,
+    numbers,
+)
 
 
 class RedeliveryContract(CatalogSuite):
@@ -109,3 +118,57 @@ class RedeliveryContract(CatalogSuite):
         )
         assert await count(database, "bodies") == 200
         assert await count(database, "objects") == 6 * 200
+
+    async def test_what_comes_with_a_redelivery_is_judged_without_it(
+        self, catalog: Catalog
+    ) -> None:
+        target, other = new_object(name="target"), new_object(name="other")
+        await catalog.commit([target, other])
+        object_id = target.request_id
+        redelivered: list[Entry] = [
+            new_object(name="a"),
+            DeleteName(request_id=MINT.new(), bucket="default", name="other"),
+            PatchInfo(request_id=MINT.new(), object_id=object_id, metadata={"times": "1"}),
+            CopyObject(request_id=MINT.new(), object_id=object_id, bucket="default", name="copy"),
+            MoveObject(request_id=MINT.new(), object_id=object_id, bucket="default", name="moved"),
+        ]
+        told = [await done(catalog, entry) for entry in redelivered]
+        names = ("a", "other", "copy", "moved", "target")
+        fresh = [new_object(name=name) for name in names]
+        group = [one for pair in zip(redelivered, fresh, strict=True) for one in pair]
+        outcomes = await catalog.commit(group)
+        assert outcomes[::2] == told
+        for name, new, standing in zip(
+            names, fresh, ([2, 1], [3, 2, 1], [2, 1], [2, 1], [3, 2]), strict=True
+        ):
+            assert await at_name(catalog, name) == new.request_id
+            assert await numbers(catalog, name) == standing
+        assert (await located(catalog, object_id)).object.revision == 3
+
+    async def test_what_comes_with_an_expired_request_is_judged_without_it(
+        self, catalog: Catalog, database: Database
+    ) -> None:
+        late = new_object(id_made(LIFE_SECONDS + 10), name="a")
+        fresh = new_object(name="a")
+        (expired, made) = await catalog.commit([late, fresh])
+        assert expired == Expired(late.request_id)
+        assert made == Done(request_id=fresh.request_id, object=fresh.object, replaced=False)
+        assert await numbers(catalog, "a") == [1]
+        assert await count(database, "objects") == 1
+
+    async def test_a_named_request_committed_by_many_at_once_is_one(
+        self, catalog: Catalog, another: Catalog, database: Database
+    ) -> None:
+        for _ in range(5):
+            shared, refusal = new_object(name="a"), rejected()
+            groups: list[list[Entry]] = [
+                [new_object(name="a"), shared, new_object(refusal.request_id, name="a")],
+                [shared, refusal, new_object(name="a")],
+                [rejected(shared.request_id), refusal],
+            ]
+            answers = await asyncio.gather(
+                *(replica.commit(group) for group in groups for replica in (catalog, another))
+            )
+            told = {outcome.request_id: outcome for answer in answers for outcome in answer}
+            assert all(told[one.request_id] == one for answer in answers for one in answer)
+            assert await catalog.outcomes(list(told)) == told

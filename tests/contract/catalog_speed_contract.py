@@ -53,7 +53,7 @@ class SpeedContract(CatalogSuite):
 
     async def test_new_names_take_as_many_for_a_hundred_as_for_one(self, catalog: Catalog) -> None:
         one = await cost(catalog, [new_object(name="one")])
-        assert one <= 7
+        assert one <= 5
         many = [new_object(name=f"name {number}") for number in range(100)]
         assert await cost(catalog, many) == one
 
@@ -61,7 +61,7 @@ class SpeedContract(CatalogSuite):
         names = [f"name {number}" for number in range(100)]
         await catalog.commit([new_object(name=name) for name in names])
         one = await cost(catalog, [new_object(name="name 1")])
-        assert one <= 8
+        assert one <= 6
         assert await cost(catalog, [new_object(name=name) for name in names]) == one
         late = [new_object(id_made(60), name=name) for name in names]
         assert await cost(catalog, late) <= one + 1

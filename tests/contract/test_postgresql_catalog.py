@@ -177,6 +177,24 @@ class TestPostgresqlCatalog(CatalogContract):
         assert (info.name, info.revision) == ("b", 4)
         assert info.metadata == {"first": "x", "second": "x"}
 
+    async def test_the_question_for_names_is_planned_once(
+        self, catalog: Catalog, database: Database
+    ) -> None:
+        await catalog.commit([new_object(name=f"{number}") for number in range(300)])
+        for table in ("objects", "bodies", "buckets"):
+            async with database.read() as connection:
+                await connection.execute(text(f"ANALYZE {table}"))
+        for _ in range(8):
+            async with database.write() as connection:
+                await commit_group(connection, [new_object(name="7")], life=LIFE)
+        asked = text(
+            "SELECT generic_plans FROM pg_prepared_statements WHERE statement LIKE 'SELECT asked.%'"
+        )
+        async with database.read() as connection:
+            (planned_once,) = (await connection.execute(asked)).scalars()
+        # The server tries five times whether another plan would be better each time.
+        assert planned_once == 8 - 5
+
     async def test_a_connection_is_used_again_without_being_reset(
         self, catalog: Catalog, database: Database
     ) -> None:

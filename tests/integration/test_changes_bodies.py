@@ -1,12 +1,13 @@
 """Bodies through the queue: inside messages and claimed, refused, swept, and buckets' rules."""
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from sangraha.broker.topology import WRITE_QUEUE
-from sangraha.buckets import BucketSettings
+from sangraha.buckets import Bucket, BucketSettings
 from sangraha.errors import StoreUnavailable
 from sangraha.messages import (
     CreateBucket,
@@ -194,6 +195,50 @@ async def test_rules_that_a_group_changes_hold_for_what_comes_after_in_it(house:
         *("not-found", "", "type-not-allowed", "", "", "", "body-too-large"),
         *("bucket-not-empty", "body-too-large"),
     ]
+
+
+async def test_rules_are_read_once_and_hold_as_they_are_at_the_commit(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = await Writer(house).open()
+    await make_bucket(house, writer, "scans", allowed_types=["json"])
+    reads = 0
+    read = house.catalog.buckets
+
+    async def count_and_read(names: Collection[str]) -> dict[str, Bucket]:
+        nonlocal reads
+        reads += 1
+        return await read(names)
+
+    async def change_elsewhere(**changes: object) -> None:
+        patch = PatchBucket(request_id=house.mint.new(), bucket="scans", changes=changes)
+        (outcome,) = await house.catalog.commit([patch])
+        assert isinstance(outcome, Done)
+
+    def document() -> CreateObject:
+        return create(house, b"{}", bucket="scans", name="a")
+
+    monkeypatch.setattr(house.catalog, "buckets", count_and_read)
+    for _ in range(3):
+        assert isinstance(await writer.one(document()), Done)
+    assert reads == 1
+    # Stricter: what is remembered would take it. Its body was stored by then.
+    await change_elsewhere(allowed_types=["image"])
+    strict = document()
+    assert slug(await writer.one(strict)) == "type-not-allowed"
+    await gone(house, object_key("scans", strict.request_id, None))
+    # Laxer: what is remembered would refuse it.
+    await change_elsewhere(allowed_types=[], default_metadata={"station": "Surat"})
+    lax = await writer.one(document())
+    assert isinstance(lax, Done)
+    assert lax.object is not None
+    assert lax.object.metadata == {"station": "Surat"}
+    await change_elsewhere(default_metadata={"station": "Pune"})
+    moved = await writer.one(document())
+    assert isinstance(moved, Done)
+    assert moved.object is not None
+    assert moved.object.metadata == {"station": "Pune"}
+    assert reads == 4
 
 
 async def test_the_body_of_what_a_precondition_refused_is_removed(house: House) -> None:

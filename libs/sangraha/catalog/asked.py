@@ -5,7 +5,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Subquery, Text, bindparam, func, select, type_coerce
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Integer,
+    Subquery,
+    Text,
+    bindparam,
+    func,
+    select,
+    type_coerce,
+)
 
 from sangraha.catalog.columns import MOMENT
 
@@ -31,11 +41,16 @@ def asked(dialect: str) -> Subquery:
             .render_derived()
         )
         bucket, name, moment = rows.c.bucket, rows.c.name, rows.c.at
-    return select(
+    rows_asked = select(
         type_coerce(bucket, Text).label("bucket"),
         type_coerce(name, Text).label("name"),
         type_coerce(moment, MOMENT).label("at"),
-    ).subquery("asked")
+    )
+    if dialect == "postgresql":
+        # It then expects few of them at any time, and so keeps one plan, by indexes; to make a plan
+        # takes several times as long as to follow it.
+        rows_asked = rows_asked.limit(bindparam("count", type_=Integer))
+    return rows_asked.subquery("asked")
 
 
 def asked_for(dialect: str, rows: Asked) -> dict[str, Any]:
@@ -48,6 +63,7 @@ def asked_for(dialect: str, rows: Asked) -> dict[str, Any]:
         "buckets": [bucket for bucket, _, _ in rows],
         "names": [name for _, name, _ in rows],
         "moments": [at for _, _, at in rows],
+        "count": len(rows),
     }
 
 

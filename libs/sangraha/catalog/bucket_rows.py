@@ -9,11 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sangraha.buckets import Bucket
 from sangraha.catalog.held import BUCKET_LIVE, HeldBucket
-from sangraha.catalog.rows import BUCKET_COLUMNS, bucket_of, bucket_row
+from sangraha.catalog.rows import HELD_BUCKET_COLUMNS, bucket_row, held_bucket_of
 from sangraha.catalog.tables import buckets, objects
 from sangraha.catalog.upsert import insert_for
 
-_BUCKETS: Final = select(*BUCKET_COLUMNS, buckets.c.state).where(
+_BUCKETS: Final = select(*HELD_BUCKET_COLUMNS).where(
     buckets.c.name.in_(bindparam("names", expanding=True))
 )
 _LIVE: Final = (
@@ -45,7 +45,8 @@ async def held_buckets(
 ) -> dict[str, HeldBucket]:
     """Those of the buckets that there are or were."""
     rows = await connection.execute(_BUCKETS, {"names": sorted(names)})
-    return {row.name: HeldBucket(bucket_of(row), row.state) for row in rows}
+    found = map(held_bucket_of, rows)
+    return {held.bucket.name: held for held in found}
 
 
 async def live_count(connection: AsyncConnection, bucket: str) -> int:

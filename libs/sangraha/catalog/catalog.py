@@ -13,7 +13,7 @@ from sangraha.buckets import Bucket, BucketPage
 from sangraha.catalog import condemned, dead_letter, worker
 from sangraha.catalog.bucket_listing import page_of_buckets
 from sangraha.catalog.bucket_rows import live_buckets
-from sangraha.catalog.commit import commit_group
+from sangraha.catalog.commit import SettledBeforeError, commit_group
 from sangraha.catalog.database import Database
 from sangraha.catalog.dead_letter import DeadLetter
 from sangraha.catalog.identity import epoch_of, now_of
@@ -22,7 +22,7 @@ from sangraha.catalog.located import Deleted, Located, NameKey, located, located
 from sangraha.catalog.lookup import outcomes_of
 from sangraha.catalog.name_listing import page_of_names
 from sangraha.catalog.purge import purge_step
-from sangraha.catalog.reading import TargetMovedError
+from sangraha.catalog.reading import RulesChangedError, TargetMovedError
 from sangraha.catalog.schema import upgrade
 from sangraha.catalog.tables import buckets
 from sangraha.catalog.verdict import Entry, Expired, NewObject, Swept
@@ -40,6 +40,7 @@ __all__ = [
     "Expired",
     "Located",
     "NewObject",
+    "RulesChangedError",
     "Swept",
     "Worker",
     "WorkerBeat",
@@ -84,16 +85,23 @@ class Catalog:
         """Commit effects and outcomes in one transaction; what is recorded, in the order given.
 
         Each is judged after the effects of those before it. A request that has an outcome keeps
-        it, unless it is dead. One that no database can hold (U+0000 in a name) is rejected. Raises
-        InternalFault, with the member `request_id`, if a request is recorded with other content;
-        nothing is committed then.
+        it, unless it is dead. One that no database can hold (U+0000 in a name) is rejected.
+
+        Nothing is committed where this raises: InternalFault, with the member `request_id`, if a
+        request is recorded with other content; RulesChangedError if a create was judged by another
+        row of its bucket than there is.
         """
+        settled: Collection[UUID] = ()
         while entries:
             try:
                 async with self._database.write() as connection:
-                    return await commit_group(connection, entries, life=self._life)
+                    return await commit_group(
+                        connection, entries, life=self._life, settled_before=settled
+                    )
             except TargetMovedError:
                 continue
+            except SettledBeforeError as error:
+                settled = error.request_ids
         return []
 
     async def buckets(self, names: Collection[str]) -> dict[str, Bucket]:

@@ -1,9 +1,14 @@
 """The transaction that commits a group of requests: effects and outcomes, all or nothing.
 
-    hold     what the group is about: buckets, names, bodies, and the ids of its requests
-    read     that, and what earlier commits of the same requests recorded
+    hold     what the group is about: buckets, names and bodies
+    read     all of that, as it stays until the end
     judge    each request in the order given, after the effects of those before it (no I/O)
-    write    what changed
+    write    what changed, and a row for each request: from here on nobody else commits it
+    look     for what earlier commits of the same requests recorded
+
+Until then each is taken to be new. Where one is not, all is undone and begun again with that known:
+a redelivery takes two rounds, so that whatever comes for the first time takes a single one without
+asking before it writes.
 
 Everything is held in one order everywhere, so that groups wait for each other and never deadlock.
 """
@@ -32,7 +37,7 @@ from sangraha.catalog.verdict import (
     operation_of,
     storable,
 )
-from sangraha.catalog.writing import write_ledger
+from sangraha.catalog.writing import begin_purges, settle_bodies, write_changes
 from sangraha.errors import InternalFault
 from sangraha.messages import (
     CopyObject,
@@ -47,13 +52,26 @@ from sangraha.messages import (
 Settled = WriteOutcome | Expired | Swept
 
 
+class SettledBeforeError(Exception):
+    """These and no other requests came to an end before: begin again without their effects."""
+
+    def __init__(self, request_ids: Collection[UUID]) -> None:
+        super().__init__(f"{len(request_ids)} requests came to an end before")
+        self.request_ids = request_ids
+
+
 async def commit_group(
-    connection: AsyncConnection, given: Sequence[Entry], *, life: timedelta
+    connection: AsyncConnection,
+    given: Sequence[Entry],
+    *,
+    life: timedelta,
+    settled_before: Collection[UUID] = (),
 ) -> list[Settled]:
     """Commit the group inside the connection's transaction; outcomes in the order given.
 
-    Raises InternalFault if a request is recorded with other content, and TargetMovedError, after
-    which the transaction is to be begun again.
+    Raises InternalFault if a request is recorded with other content, RulesChangedError, and two
+    errors after which the transaction is to be begun again: TargetMovedError, and
+    SettledBeforeError where other requests than `settled_before` came to an end before.
     """
     entries: dict[UUID, Entry] = {}
     for entry in given:
@@ -69,10 +87,18 @@ async def commit_group(
         if isinstance(entry, NewObject):
             ledger.body_sizes[entry.location.key] = entry.body_size
     ledger.bodies = await hold_bodies(connection, ledger.body_sizes)
-    claimed, now = await claim(connection, entries, plain, ledger.bodies)
+    # A row of the request's own id was read: it is there already.
+    old = {*settled_before, *(entries.keys() & ledger.objects.keys())}
+    settled: dict[UUID, Settled] = {
+        request_id: _judged(ledger, entry, plain)
+        for request_id, entry in entries.items()
+        if request_id not in old
+    }
+    await write_changes(connection, ledger)
+    claimed, now = await claim(connection, entries, plain, ledger)
     made, earlier = await _recorded(connection, entries, claimed)
 
-    settled: dict[UUID, Settled] = {}
+    ended: dict[UUID, Settled] = {}
     for request_id, entry in entries.items():
         outcome = foregone(
             entry,
@@ -85,16 +111,22 @@ async def commit_group(
             raise InternalFault(
                 f"request {request_id} has a row, but no outcome", request_id=str(request_id)
             )
-        settled[request_id] = outcome or _judged(ledger, entry, plain)
+        if outcome is not None and outcome is not entry:
+            ended[request_id] = outcome
+    # What became of a plain create changes nothing for the others.
+    before = ended.keys() - plain.keys()
+    if before != old - plain.keys():
+        raise SettledBeforeError(before)
+    settled |= ended
     for entry in given:
         check_same_content(entry, settled)
 
-    await write_ledger(connection, ledger, now)
+    await begin_purges(connection, ledger)
+    await settle_bodies(connection, ledger)
     put = {i for i in plain if i in claimed and isinstance(settled[i], Done)}
     bodies = (ledger.bodies[plain[request_id].location.key] for request_id in put)
     await retain(connection, {body.body_id for body in bodies if body.was_released})
-    kept = {held.object_id for held in ledger.objects.values() if held.before is None}
-    await give_up(connection, claimed - kept - put)
+    await give_up(connection, claimed - ledger.made.keys() - put)
     await _record(connection, entries, settled, earlier)
     return [settled[entry.request_id] for entry in given]
 

@@ -29,16 +29,20 @@ class Ledger:
     """Buckets, names, objects and bodies as they are now.
 
     `body_sizes` are the keys of the bodies that may get another object, or lose one, and their
-    sizes; `bodies` are those, once they are held.
+    sizes; `bodies` are those, once they are held. `made` are the rows that are new, each by the id
+    of the request that makes it. `now` is the database's time at which the names were read, if
+    there are any.
     """
 
     def __init__(self) -> None:
         self.buckets: dict[str, HeldBucket] = {}
         self.names: dict[NameKey, Versions] = {}
         self.objects: dict[UUID, Held] = {}
+        self.made: dict[UUID, Held] = {}
         self.body_sizes: dict[str, int] = {}
         self.bodies: dict[str, HeldBody] = {}
         self.purges: list[Purge] = []
+        self.now: datetime | None = None
 
     def bucket(self, name: str) -> HeldBucket:
         """The bucket. Raises NotFound unless it is live."""
@@ -81,6 +85,8 @@ class Ledger:
         The oldest versions go if the bucket keeps only so many.
         """
         bucket = self.buckets[held.stored.bucket]
+        if held.before is None:
+            self.made[held.object_id] = held
         self.objects[held.object_id] = held
         bucket.live += 1
         if held.stored.name is None:
@@ -94,7 +100,7 @@ class Ledger:
     def mark(self, key: NameKey, request_id: UUID, at: datetime, *, on_top: bool) -> None:
         """Add a marker, as a request of that time does."""
         marker = blank(request_id, *key, at, is_marker=True)
-        self.objects[request_id] = marker
+        self.objects[request_id] = self.made[request_id] = marker
         self.names[key].put(marker, at, on_top=on_top)
 
     def remove(self, held: Held) -> None:
@@ -121,7 +127,7 @@ class Ledger:
         elif held.stored.version == versions.last:
             trace = blank(request_id, *key, at, is_marker=False)
             trace.place(version=versions.last, rank=held.rank, is_current=False)
-            self.objects[request_id] = trace
+            self.objects[request_id] = self.made[request_id] = trace
             versions.learn(trace)
         versions.drop(held)
 

@@ -6,8 +6,9 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, and_, func, literal_column, select, tuple_
 
 from sangraha.catalog.asked import asked
+from sangraha.catalog.columns import DatabaseClock
 from sangraha.catalog.lookup import among
-from sangraha.catalog.rows import HELD_COLUMNS
+from sangraha.catalog.rows import HELD_BUCKET_COLUMNS, HELD_COLUMNS
 from sangraha.catalog.tables import bodies, buckets, objects
 
 VERSIONS_AT_ONCE: Final = 500
@@ -59,7 +60,9 @@ BELOW: Final = _below()
 
 @cache
 def tops(dialect: str) -> Select[Any]:
-    """Of each name asked for its bucket, itself, its last number, and the row on top if any."""
+    """Of each name asked for its bucket, itself, its last number, the database's time, the bucket's
+    row if any and its state, and the row on top if any.
+    """
     wanted, numbered = asked(dialect), objects.alias("numbered")
     last = (
         select(func.max(numbered.c.version))
@@ -73,9 +76,16 @@ def tops(dialect: str) -> Select[Any]:
         literal_column("objects.name IS NOT NULL"),
     )
     return select(
-        wanted.c.bucket, wanted.c.name, func.coalesce(last, 0).label("last"), *HELD_COLUMNS
+        wanted.c.bucket,
+        wanted.c.name,
+        func.coalesce(last, 0).label("last"),
+        DatabaseClock().label("now"),
+        *HELD_BUCKET_COLUMNS,
+        *HELD_COLUMNS,
     ).select_from(
-        wanted.outerjoin(objects, on_top).outerjoin(bodies, objects.c.body_id == bodies.c.id)
+        wanted.outerjoin(buckets, buckets.c.name == wanted.c.bucket)
+        .outerjoin(objects, on_top)
+        .outerjoin(bodies, objects.c.body_id == bodies.c.id)
     )
 
 

@@ -14,11 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sangraha.catalog import queries
 from sangraha.catalog.asked import asked_for
 from sangraha.catalog.bucket_rows import held_buckets, live_count
-from sangraha.catalog.held import Held
+from sangraha.catalog.held import BUCKET_LIVE, Held
 from sangraha.catalog.ledger import Ledger, NameKey
 from sangraha.catalog.locks import Locks
 from sangraha.catalog.lookup import padded
-from sangraha.catalog.rows import held_of
+from sangraha.catalog.rows import HELD_BUCKET_COLUMNS, held_bucket_of, held_of
 from sangraha.catalog.scope import Scope
 from sangraha.catalog.versions import LATE, Height, Versions, height
 
@@ -30,10 +30,15 @@ class TargetMovedError(Exception):
     """An object got another name before the locks of its old one were there: begin again."""
 
 
+class RulesChangedError(Exception):
+    """A bucket's row is not the one by which a create was judged: judge it again."""
+
+
 async def ledger_of(connection: AsyncConnection, scope: Scope) -> Ledger:
     """All that is in the scope, as it stays until the transaction ends.
 
-    Raises TargetMovedError, after which the transaction is to be rolled back and begun again.
+    Raises TargetMovedError, after which the transaction is to be rolled back and begun again, and
+    RulesChangedError.
     """
     return await _Reading(connection, scope).ledger()
 
@@ -48,17 +53,18 @@ class _Reading:
 
     async def ledger(self) -> Ledger:
         targets = await self._targets()
+        for name in self._scope.names | _names_of(targets):
+            self._ledger.names[name] = Versions()
+        tops = await self._tops()
         await self._read_buckets({held.stored.bucket for held in targets})
+        self._check_rules()
         removable = [held for held in targets if held.object_id in self._scope.removed]
         removable += await self._versions_over_the_limit()
         copied = [held for held in targets if held.object_id in self._scope.copied]
         self._ledger.body_sizes = {
             held.location.key: held.body_size for held in (*removable, *copied) if held.location
         }
-        for name in self._scope.names | _names_of(targets):
-            self._ledger.names[name] = Versions()
-        self._learn([*targets, *removable, *await self._below(removable)])
-        await self._read_tops()
+        self._learn([*targets, *removable, *await self._below(removable), *tops])
         await self._read_floors()
         for name, versions in self._ledger.names.items():
             if name in self._live or not versions.last:
@@ -96,9 +102,10 @@ class _Reading:
         return locks
 
     async def _read_buckets(self, others: Collection[str]) -> None:
-        names = self._scope.buckets | set(others)
+        """Those that did not come with the names in them."""
+        names = (self._scope.buckets | set(others)) - self._ledger.buckets.keys()
         if names:
-            self._ledger.buckets = await held_buckets(self._connection, names)
+            self._ledger.buckets |= await held_buckets(self._connection, names)
         for name in self._scope.deleted_buckets & self._ledger.buckets.keys():
             self._ledger.buckets[name].live = await live_count(self._connection, name)
 
@@ -127,18 +134,32 @@ class _Reading:
         ids = sorted({held.object_id for held in removable if held.stands})
         return await self._rows(queries.BELOW, ids)
 
-    async def _read_tops(self) -> None:
+    def _check_rules(self) -> None:
+        for name, revisions in self._scope.judged_by.items():
+            held = self._ledger.buckets.get(name)
+            if (
+                held is None
+                or held.state != BUCKET_LIVE
+                or any(revision != held.bucket.revision for revision in revisions)
+            ):
+                raise RulesChangedError
+
+    async def _tops(self) -> list[Held]:
+        """What is on top of the names, which are told of with their buckets."""
         if not self._ledger.names:
-            return
+            return []
         rows = await self._connection.execute(
             queries.tops(self._dialect), self._asked(self._ledger.names)
         )
         tops = []
-        for bucket, name, last, *row in rows:
+        for bucket, name, last, self._ledger.now, *row in rows:
             self._ledger.names[bucket, name].last = last
-            if row[0] is not None:
-                tops.append(held_of(row))
-        self._learn(tops)
+            bucket_row, top = row[: len(HELD_BUCKET_COLUMNS)], row[len(HELD_BUCKET_COLUMNS) :]
+            if bucket not in self._ledger.buckets and bucket_row[-1] is not None:
+                self._ledger.buckets[bucket] = held_bucket_of(bucket_row)
+            if top[0] is not None:
+                tops.append(held_of(top))
+        return tops
 
     async def _read_floors(self) -> None:
         """What a version that comes late has to know: those that are late, but for others of the

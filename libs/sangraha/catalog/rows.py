@@ -26,6 +26,8 @@ INFO_COLUMNS: Final = tuple(objects.c[name] for name in _INFO_FIELDS)
 _BUCKET_FIELDS: Final = Bucket.__struct_fields__
 BUCKET_COLUMNS: Final = tuple(buckets.c[name] for name in _BUCKET_FIELDS)
 """The columns that make a Bucket, in the order of its fields."""
+HELD_BUCKET_COLUMNS: Final = (*BUCKET_COLUMNS, buckets.c.state)
+"""The columns that make a HeldBucket, in the order of its fields."""
 LOCATION_COLUMNS: Final = (bodies.c.key, objects.c.body_offset, objects.c.body_length)
 """The columns that make a Location."""
 _STANDING_COLUMNS: Final = (
@@ -53,9 +55,15 @@ def info_of(row: AnyRow) -> ObjectInfo:
     return ObjectInfo(**dict(zip(_INFO_FIELDS, row, strict=False)))
 
 
-def bucket_of(row: AnyRow) -> Bucket:
-    """The bucket of a row that starts with BUCKET_COLUMNS."""
-    return Bucket(**dict(zip(_BUCKET_FIELDS, row, strict=False)))
+def bucket_of(values: Sequence[Any]) -> Bucket:
+    """The bucket, given the values of BUCKET_COLUMNS."""
+    return Bucket(**dict(zip(_BUCKET_FIELDS, values, strict=True)))
+
+
+def held_bucket_of(values: Sequence[Any]) -> HeldBucket:
+    """What is held of a bucket's row, given the values of HELD_BUCKET_COLUMNS."""
+    *fields, state = values
+    return HeldBucket(bucket_of(fields), state)
 
 
 def location_of(row: AnyRow) -> Location:

@@ -25,7 +25,8 @@ class Scope:
 
     `plain` are the creates for which their order does not matter: without a name or precondition,
     and nothing else in the group is about them or changes their bucket. `placed` are the times of
-    requests that put something at a name, `newest` is the youngest of those.
+    requests that put something at a name, `newest` is the youngest of those. `judged_by` are the
+    revisions of buckets by which creates were judged.
     """
 
     def __init__(self, entries: Iterable[Entry]) -> None:
@@ -39,6 +40,7 @@ class Scope:
         self.removed: set[UUID] = set()
         self.placed: dict[NameKey, set[datetime]] = {}
         self.newest = datetime.min.replace(tzinfo=UTC)
+        self.judged_by: dict[str, set[int]] = {}
         creates = []
         for entry in entries:
             if isinstance(entry, NewObject):
@@ -73,6 +75,9 @@ class Scope:
 
     def _add_create(self, entry: NewObject) -> None:
         new = entry.object
+        if entry.bucket_revision is not None:
+            self.buckets.add(new.bucket)
+            self.judged_by.setdefault(new.bucket, set()).add(entry.bucket_revision)
         is_plain = (
             new.name is None
             and entry.precondition is None

@@ -28,13 +28,15 @@ from sangraha.objects import Location, StoredObject
 class NewObject(msgspec.Struct, frozen=True):
     """A create to be committed. `body_size` is that of the whole body its location is in.
 
-    The object's version is given by the commit.
+    The object's version is given by the commit. `bucket_revision` is that of the bucket by whose
+    rules it was judged, None where any will do.
     """
 
     object: StoredObject
     location: Location
     body_size: int
     precondition: Precondition | None = None
+    bucket_revision: int | None = None
 
     @property
     def request_id(self) -> UUID:

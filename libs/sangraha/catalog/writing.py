@@ -1,4 +1,6 @@
-"""Making the rows say what the ledger says: only what changed, a statement for each kind."""
+"""Making the rows say what the ledger says: only what changed, a statement for each kind. What is
+new is in claims.py.
+"""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -13,7 +15,6 @@ from sangraha.catalog.columns import DatabaseClock
 from sangraha.catalog.held import Held, Stand
 from sangraha.catalog.ledger import Ledger
 from sangraha.catalog.lookup import among, padded
-from sangraha.catalog.rows import object_row
 from sangraha.catalog.tables import objects, purges
 
 _THESE: Final = update(objects).where(among(objects.c.object_id))
@@ -36,8 +37,8 @@ _CLEAR: Final = (
 _BEGIN_PURGES: Final = insert(purges).values(done=0, begun_at=DatabaseClock())
 
 
-async def write_ledger(connection: AsyncConnection, ledger: Ledger, now: datetime) -> None:
-    """Write what changed since it was read, at this time. New rows have a placeholder already.
+async def write_changes(connection: AsyncConnection, ledger: Ledger) -> None:
+    """Write what changed of the rows that were read.
 
     Whatever ceases to be current does so before something else becomes it: no name has two.
     """
@@ -63,17 +64,13 @@ async def write_ledger(connection: AsyncConnection, ledger: Ledger, now: datetim
     await update_where(_UNMARK, lambda before, now: before.is_marker and not now.is_marker)
     others = [held for held, before, now in changed if not _only_stands_otherwise(before, now)]
     if others:
-        await connection.execute(_CHANGE, [_change(held, now) for held in others])
-    new = [held for held in ledger.objects.values() if held.before is None]
-    if new:
-        await connection.execute(_CHANGE, [_fill(held, ledger, now) for held in new])
+        await connection.execute(_CHANGE, [_change(held, ledger.now) for held in others])
     await update_where(
         _RISE,
         lambda before, now: (
             now.is_current and not before.is_current and _only_stands_otherwise(before, now)
         ),
     )
-    await _settle_bodies(connection, ledger)
 
 
 async def _write_buckets(connection: AsyncConnection, ledger: Ledger) -> None:
@@ -82,15 +79,19 @@ async def _write_buckets(connection: AsyncConnection, ledger: Ledger) -> None:
     if emptied:
         await connection.execute(_CLEAR, {"names": emptied})
     await put_buckets(connection, [one for one in held if one.is_changed])
-    if ledger.purges:
-        begun = [
-            {"request_id": one.request_id, "bucket": one.bucket, "total": one.total}
-            for one in ledger.purges
-        ]
+
+
+async def begin_purges(connection: AsyncConnection, ledger: Ledger) -> None:
+    """Have the buckets emptied that are to be."""
+    begun = [
+        {"request_id": one.request_id, "bucket": one.bucket, "total": one.total}
+        for one in ledger.purges
+    ]
+    if begun:
         await connection.execute(_BEGIN_PURGES, begun)
 
 
-async def _settle_bodies(connection: AsyncConnection, ledger: Ledger) -> None:
+async def settle_bodies(connection: AsyncConnection, ledger: Ledger) -> None:
     """Tell when the last object in a body goes, and when there is one again."""
     left: set[int] = set()
     entered: set[int] = set()
@@ -119,7 +120,7 @@ def _only_stands_otherwise(before: Stand, now: Stand) -> bool:
     return _stays(before, now) and before.revision == now.revision
 
 
-def _change(held: Held, now: datetime) -> Mapping[str, Any]:
+def _change(held: Held, now: datetime | None) -> Mapping[str, Any]:
     before = held.before
     was_there = before is not None and before.is_current and _stays(before, held.stand)
     return {
@@ -134,10 +135,3 @@ def _change(held: Held, now: datetime) -> Mapping[str, Any]:
         "placed_at": held.placed_at,
         "risen_at": now if held.is_current and not was_there else held.risen_at,
     }
-
-
-def _fill(held: Held, ledger: Ledger, now: datetime) -> Mapping[str, Any]:
-    body_id = ledger.bodies[held.location.key].body_id if held.location else None
-    row = object_row(held, body_id) | {"risen_at": now if held.is_current else None}
-    del row["object_id"]
-    return {"this": held.object_id, **row}
