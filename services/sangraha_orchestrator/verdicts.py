@@ -29,6 +29,11 @@ from sangraha.store.keys import object_key
 FIRST_VERSION: Final = 1
 
 
+def verdicts(requests: Sequence[WriteRequest], buckets: Mapping[str, Bucket]) -> list[Entry]:
+    """The verdict on each."""
+    return [verdict(request, buckets) for request in requests]
+
+
 def verdict(request: WriteRequest, buckets: Mapping[str, Bucket]) -> Entry:
     """What is to be committed for the request; `buckets` are those there are, by name. The commit
     of a create is bound to the revision of its bucket.

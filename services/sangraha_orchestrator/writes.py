@@ -3,16 +3,14 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
 
 import msgspec
 
 from sangraha import messages
 from sangraha.broker.protocol import Delivery, Fault, Message
-from sangraha.buckets import Bucket
 from sangraha.catalog.catalog import Catalog, RulesChangedError
 from sangraha.catalog.verdict import Entry, Expired, NewObject, Swept
 from sangraha.errors import RequestDead, Unavailable, UndecodableMessage
@@ -41,11 +39,9 @@ from sangraha_orchestrator.deaths import (
 from sangraha_orchestrator.hold import Hold, Patience
 from sangraha_orchestrator.replier import Replier
 from sangraha_orchestrator.rules import Rules
-from sangraha_orchestrator.verdicts import runs, verdict
+from sangraha_orchestrator.verdicts import runs, verdicts
 
 logger = logging.getLogger(__name__)
-
-_IN_THREAD_BYTES: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +125,8 @@ class WriteWorker:
             buckets = remembered
             if buckets is None:
                 buckets = await work.patience.until_done(lambda: self._rules.read(names))
-            entries = [await self._entry(request, buckets) for request in requests]
+            # Not on the event loop: libmagic takes half a second over some KiB of blank lines.
+            entries = await asyncio.to_thread(verdicts, requests, buckets)
             if remembered is None or not any(isinstance(entry, Rejected) for entry in entries):
                 with suppress(RulesChangedError):
                     return await self._stored_anywhere(requests, entries, work)
@@ -150,13 +147,6 @@ class WriteWorker:
     ) -> list[WriteOutcome | Expired | Swept]:
         await work.patience.until_done(lambda: work.bodies.keep(requests, entries))
         return await work.patience.until_done(lambda: self._catalog.commit(entries))
-
-    async def _entry(self, request: WriteRequest, buckets: Mapping[str, Bucket]) -> Entry:
-        """What is to be committed. Judged off the event loop where that takes long."""
-        content = request.content if isinstance(request, CreateObject) else None
-        if isinstance(content, Inline) and content.size > _IN_THREAD_BYTES:
-            return await asyncio.to_thread(verdict, request, buckets)
-        return verdict(request, buckets)
 
     async def _stored_elsewhere(
         self,

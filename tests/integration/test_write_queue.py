@@ -1,9 +1,13 @@
 """What the orchestrator makes of messages on the write queue, good, bad and broken."""
 
+import asyncio
+import time
+
 from sangraha import messages
 from sangraha.broker.protocol import Broker, Delivery, Message
 from sangraha.broker.topology import WRITE_QUEUE
 from sangraha.catalog.dead_letter import DeadLetter
+from sangraha.content_types import libmagic
 from sangraha.ids import IdMint
 from sangraha.messages import (
     CreateObject,
@@ -62,6 +66,23 @@ async def test_a_group_published_twice_makes_one_object_and_is_answered_alike(
     assert await writer.send(request) == first
     page = await house.catalog.list_objects(type=None, page=1, page_size=10)
     assert [one.object_id for one in page.objects] == [request.request_id]
+
+
+async def test_a_body_that_is_slow_to_judge_holds_nobody_else_up(house: House) -> None:
+    blank = b"\n" * 8192
+    libmagic.load()
+    started = time.perf_counter()
+    libmagic.content_type(blank)
+    judging_seconds = time.perf_counter() - started
+    writer = await Writer(house).open()
+    writing = asyncio.create_task(writer.one(create(house, blank, allowed=[])))
+    pauses = [0.0]
+    while not writing.done():
+        before = time.perf_counter()
+        await asyncio.sleep(0)
+        pauses.append(time.perf_counter() - before)
+    assert isinstance(writing.result(), Done)
+    assert max(pauses) < judging_seconds / 2
 
 
 async def test_a_poison_message_becomes_a_dead_letter_while_other_writes_go_on(
