@@ -1,4 +1,4 @@
-"""The way of a write group: judge each request, store, commit, ack, reply — in that order."""
+"""The way of a write group: judge each request, store, commit, reply and ack — in that order."""
 
 import asyncio
 import logging
@@ -92,8 +92,9 @@ class WriteWorker:
             logger.warning("gave a group back to the queue: %s", error)
             await delivery.release()
             return
-        await delivery.ack()
+        # In the background: whoever waits for it does not wait for the ack, nor the ack for it.
         self._replier.writes(delivery.message, group.group_id, outcomes)
+        await delivery.ack()
         await work.bodies.remove_refused(outcomes)
 
     async def _outcomes(self, requests: Sequence[WriteRequest], work: _Work) -> list[WriteOutcome]:

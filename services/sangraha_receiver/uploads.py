@@ -59,11 +59,12 @@ class Uploads:
         """
         if announced is not None and announced > self.max_body_bytes:
             raise too_large(self.max_body_bytes)
-        if announced is not None and announced > self.inline_body_bytes:
+        is_large = announced is not None and announced > self.inline_body_bytes
+        if is_large:
             await self.require_ways()
         bounded = self._bounded(chunks)
-        # Only what has really come takes a turn: announcing costs a client nothing.
-        start, is_whole = await _gathered(bounded, self.inline_body_bytes)
+        # Only what has begun to come takes a turn: announcing costs a client nothing.
+        start, is_whole = await _gathered(bounded, 0 if is_large else self.inline_body_bytes)
         if is_whole:
             return _inline(b"".join(start), expected)
         async with self.turn() as turn:

@@ -189,6 +189,8 @@ class HttpProtocol(HttpToolsProtocol):
         """Where to send this cycle's content; see Hijack.begin_answer."""
         with suppress(TimeoutError):
             async with asyncio.timeout(stall_seconds):
+                # The head is written once the loop comes round; what was before it may take longer.
+                await asyncio.sleep(0)
                 while self.transport.get_write_buffer_size():  # noqa: ASYNC110 - nobody tells
                     await asyncio.sleep(_DRAIN_SECONDS)
         if self.transport.get_write_buffer_size() or not self._may_be_hijacked(cycle):
