@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -40,12 +41,28 @@ async def client(deployment: Deployment) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-def store_url(deployment: Deployment, request: pytest.FixtureRequest) -> str:
+def data_dir(deployment: Deployment) -> Path:
+    """Where the process in one has its data; the services have none."""
+    return deployment.processes[0].folder.path / "data"
+
+
+@pytest.fixture
+def operator(
+    deployment: Deployment, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The environment of whoever looks after the deployment: its store and its catalog."""
+    if len(deployment.processes) > 1:
+        for part, fixture in (("STORE", "minio_store_url"), ("CATALOG", "postgres_url")):
+            monkeypatch.setenv(f"SANGRAHA_{part}_URL", request.getfixturevalue(fixture))
+
+
+@pytest.fixture
+def store_url(deployment: Deployment, data_dir: Path, request: pytest.FixtureRequest) -> str:
     """Where the deployment keeps bodies."""
     if len(deployment.processes) > 1:
         url: str = request.getfixturevalue("minio_store_url")
         return url
-    return f"file://{deployment.processes[0].folder.path / 'data' / 'store'}"
+    return f"file://{data_dir / 'store'}"
 
 
 @pytest.fixture

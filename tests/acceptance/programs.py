@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from development.software import Software
 from tests.conftest import require
 
 SECONDS = 60
+_SANGRAHA = Software("Sangraha", None, "make test", lambda: Path(sys.executable))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,15 @@ async def run(
             output, errors = await process.communicate(stdin)
         assert process.returncode is not None
         return Ended(process.returncode, output, errors.decode(errors="replace"))
+
+
+async def sangraha(*arguments: str | Path, data_dir: Path) -> Ended:
+    """A command of its own, from beside whatever is running."""
+    return await run(
+        _SANGRAHA,
+        *("-m", "sangraha_cli", *arguments, "--data-dir", data_dir),
+        folder=data_dir.parent,
+    )
 
 
 @asynccontextmanager

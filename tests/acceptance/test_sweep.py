@@ -1,6 +1,5 @@
 """The sweep as those who run Sangraha see it: by hand, in the background, and in the metrics."""
 
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,7 +7,6 @@ import httpx
 import pytest
 
 from development.servers import PostgresServer
-from development.software import Software
 from sangraha.catalog.catalog import Catalog
 from sangraha.metrics import Metrics
 from sangraha.settings import Settings, load_settings
@@ -16,44 +14,23 @@ from sangraha.store.protocol import Store
 from sangraha_orchestrator.sweep import Reason, Sweeper, Sweepings
 from tests.acceptance.client import Client
 from tests.acceptance.deployment import Deployment
-from tests.acceptance.programs import Ended, run
+from tests.acceptance.programs import sangraha
 from tests.acceptance.stored import keys_in, unfinished_in
 from tests.acceptance.wire import Connection
 from tests.waiting import eventually
 
 MIB = 1024 * 1024
 LARGE = bytes(range(256)) * (5 * MIB // 256)
-SANGRAHA = Software("Sangraha", None, "make test", lambda: Path(sys.executable))
 NOTHING = "0 orphaned, 0 released and 0 unfinished bodies"
 AT_ONCE = {"SANGRAHA_SWEEP_RELEASED_SECONDS": "0"}
 ALL_THE_TIME = {**AT_ONCE, "SANGRAHA_SWEEP_INTERVAL_SECONDS": "0.2"}
 
 
 @pytest.fixture
-def data_dir(deployment: Deployment) -> Path:
-    """Where the process in one has its data; the services have none."""
-    return deployment.processes[0].folder.path / "data"
-
-
-@pytest.fixture
-def settings(
-    deployment: Deployment,
-    data_dir: Path,
-    request: pytest.FixtureRequest,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Settings:
+def settings(operator: None, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Those with which the deployment was started, for whoever comes later."""
     monkeypatch.setenv("SANGRAHA_SWEEP_RELEASED_SECONDS", "0")
-    if len(deployment.processes) > 1:
-        for part, fixture in (("STORE", "minio_store_url"), ("CATALOG", "postgres_url")):
-            monkeypatch.setenv(f"SANGRAHA_{part}_URL", request.getfixturevalue(fixture))
     return load_settings(data_dir=data_dir)
-
-
-async def sangraha(*arguments: str | Path, data_dir: Path) -> Ended:
-    return await run(
-        SANGRAHA, "-m", "sangraha_cli", *arguments, "--data-dir", data_dir, folder=data_dir.parent
-    )
 
 
 async def sweep_in_nine_days(store: Store, settings: Settings, *, dry_run: bool) -> list[str]:

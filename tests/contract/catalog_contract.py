@@ -7,6 +7,7 @@ database for each test.
 from tests.contract.catalog_buckets_contract import BucketsContract
 from tests.contract.catalog_changes_contract import ChangesContract
 from tests.contract.catalog_commit_contract import CommitContract
+from tests.contract.catalog_kept_contract import KeptContract
 from tests.contract.catalog_letters_contract import LettersContract
 from tests.contract.catalog_listing_contract import ListingContract
 from tests.contract.catalog_lists_contract import ListsContract
@@ -41,6 +42,7 @@ class WritesContract(
 
 
 class ReadsContract(
+    KeptContract,
     LettersContract,
     ListsContract,
     LocatedContract,

@@ -17,6 +17,7 @@ from sangraha.catalog.commit import SettledBeforeError, commit_group
 from sangraha.catalog.database import Database
 from sangraha.catalog.dead_letter import DeadLetter
 from sangraha.catalog.identity import epoch_of, now_of
+from sangraha.catalog.kept import Kept, Totals, kept_after, totals_of
 from sangraha.catalog.listing import page_of_objects
 from sangraha.catalog.located import Deleted, Located, NameKey, located, located_by_name
 from sangraha.catalog.lookup import outcomes_of
@@ -180,6 +181,16 @@ class Catalog:
         """The letter with its body, None if there is none."""
         async with self._database.read() as connection:
             return await dead_letter.one(connection, letter_id)
+
+    async def kept_after(self, after: UUID | None, limit: int) -> list[Kept]:
+        """Up to `limit` live objects, all versions, by id; `after` is the last one before."""
+        async with self._database.read() as connection:
+            return await kept_after(connection, after, limit)
+
+    async def totals(self) -> Totals:
+        """How much there is."""
+        async with self._database.read() as connection:
+            return await totals_of(connection)
 
     async def orphans(self, keys: Collection[str]) -> set[str]:
         """What `condemn` would take of these bodies."""
