@@ -86,8 +86,8 @@ class Settings(BaseSettings):
         ge=1,
         le=1000,
         description="Large bodies that a receiver streams to the store at a time, each in about "
-        "50 MB of memory; more have to wait for their turn, and are refused with 503 if it does "
-        "not come.",
+        "50 MB of memory, or less than 1 MB where a `PUT` tells the length; more have to wait for "
+        "their turn, and are refused with 503 if it does not come.",
     )
     cors_origins: list[str] = Field(
         [],
