@@ -288,6 +288,13 @@ class ReadTimedOut(Unavailable):
     title = "The read was not answered in time"
 
 
+class Overloaded(Unavailable):
+    """As much as this service takes at a time is being written, or read; nothing was kept."""
+
+    slug = "overloaded"
+    title = "Too many requests at once"
+
+
 class TooManyUploads(Unavailable):
     """As many large bodies as this service takes at a time are on their way; nothing was kept."""
 

@@ -58,6 +58,22 @@ class Metrics:
             registry=self._registry,
         )
 
+        self.admitted_requests = Gauge(
+            "sangraha_admitted_requests",
+            "HTTP requests that write, or read, and are not answered yet.",
+            ["kind"],
+            registry=self._registry,
+        )
+        self.admitted_bytes = Gauge(
+            "sangraha_admitted_bytes",
+            "What these may have of their bodies in memory.",
+            ["kind"],
+            registry=self._registry,
+        )
+        self.refused_requests = self._counter(
+            "sangraha_refused_requests", "HTTP requests refused as too many at a time.", "kind"
+        )
+
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self._registry)
 

@@ -89,6 +89,25 @@ class Settings(BaseSettings):
         "50 MB of memory, or less than 1 MB where a `PUT` tells the length; more have to wait for "
         "their turn, and are refused with 503 if it does not come.",
     )
+    writes_in_flight: int = Field(
+        1000,
+        ge=1,
+        description="Requests that write which a receiver works on at a time; more are refused "
+        "with 503.",
+    )
+    write_bytes_in_flight: int = Field(
+        128 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="The bytes that these may have in memory: bodies that travel inside messages, "
+        "forms and documents. Counted once; copies on their way to the queue come on top.",
+    )
+    reads_in_flight: int = Field(
+        500,
+        ge=1,
+        le=1000,
+        description="Requests that read which a getter works on at a time, downloads until their "
+        "last byte included; more are refused with 503.",
+    )
     cors_origins: list[str] = Field(
         [],
         description="The web pages that may use the interface from a browser, as a JSON list of "

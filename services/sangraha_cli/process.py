@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from sangraha.errors import Unavailable
+from sangraha.http.admission import Limits
 from sangraha.http.app import create_app
 from sangraha.http.health import Health
 from sangraha.http.server import HttpServer, listening_socket
@@ -31,8 +32,14 @@ async def run_process(
 
     Raises InvalidConfiguration where they cannot ever work as configured.
     """
+    limits = Limits(
+        writes=settings.writes_in_flight,
+        write_bytes=settings.write_bytes_in_flight,
+        raw_body_bytes=settings.inline_body_bytes,
+        reads=settings.reads_in_flight,
+    )
     app, health = create_app(
-        composition.services, composition.metrics, cors_origins=settings.cors_origins
+        composition.services, composition.metrics, settings.cors_origins, limits
     )
     server = HttpServer(
         app,

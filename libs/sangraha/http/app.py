@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from starlette.responses import Response
 
 import sangraha
+from sangraha.http.admission import AdmissionMiddleware, Limits
 from sangraha.http.cors import CorsMiddleware
 from sangraha.http.exchange import ExchangeMiddleware
 from sangraha.http.faults import FaultMiddleware
@@ -76,9 +77,12 @@ class Service(Protocol):
 
 
 def create_app(
-    services: Sequence[Service], metrics: Metrics, cors_origins: Sequence[str] = ()
+    services: Sequence[Service],
+    metrics: Metrics,
+    cors_origins: Sequence[str] = (),
+    limits: Limits | None = None,
 ) -> tuple[FastAPI, Health]:
-    """One app that serves the routes of all these services, and its health.
+    """One app that serves the routes of all these services within limits, and its health.
 
     Web pages of `cors_origins` may use it from a browser.
     """
@@ -100,6 +104,7 @@ def create_app(
     install_problems(app)
     # The last one added is the outermost.
     app.add_middleware(NamedPathMiddleware)
+    app.add_middleware(AdmissionMiddleware, limits=limits or Limits(), metrics=metrics)
     app.add_middleware(FaultMiddleware)
     if cors_origins:
         app.add_middleware(CorsMiddleware, origins=cors_origins)
