@@ -110,6 +110,21 @@ async def test_every_byte_comes_and_the_connection_serves_the_next_request(past:
         await eventually(lambda: source.ended)
 
 
+@PAST
+async def test_a_request_that_comes_while_the_store_is_asked_waits_for_its_turn(past: bool) -> None:
+    source = Source(5)
+    source.go_on.clear()
+    async with serving(source, past=past) as port, Connection.to(port) as connection:
+        await connection.send(GET)
+        await eventually(lambda: source.waits)
+        await connection.send(GET)
+        # Read by the server, though not begun.
+        await asyncio.sleep(0.05)
+        source.go_on.set()
+        for _ in range(2):
+            assert (await connection.answer()).body == CHUNK * 5
+
+
 @pytest.mark.parametrize(
     ("ends", "status", "slug"),
     [(StoreUnavailable("it is away"), 503, "store-unavailable"), (None, 500, "body-missing")],

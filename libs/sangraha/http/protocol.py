@@ -156,7 +156,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def begin_body(self, cycle: RequestResponseCycle) -> SocketBody | None:
         """What is left of this cycle's body, to be read past the parser; see Hijack.begin_body."""
-        if not self._body_left or self._unparsed or not self._may_be_hijacked(cycle):
+        is_newest = self.cycle is cycle and self._refusal is None
+        if not self._body_left or self._unparsed or not is_newest or not self.can_answer(cycle):
             return None
         self.flow.pause_reading()
         self._stop_timer()
@@ -180,8 +181,12 @@ class HttpProtocol(HttpToolsProtocol):
             self.on_message_complete()
 
     def can_answer(self, cycle: RequestResponseCycle) -> bool:
-        """See Hijack.can_answer."""
-        return self._may_be_hijacked(cycle)
+        """See Hijack.can_answer. Whatever comes behind this request has to wait for its answer."""
+        return (
+            self.scheme == "http"
+            and not (cycle.disconnected or cycle.waiting_for_100_continue)
+            and not self.transport.is_closing()
+        )
 
     async def begin_answer(
         self, cycle: RequestResponseCycle, *, stall_seconds: float
@@ -193,7 +198,7 @@ class HttpProtocol(HttpToolsProtocol):
                 await asyncio.sleep(0)
                 while self.transport.get_write_buffer_size():  # noqa: ASYNC110 - nobody tells
                     await asyncio.sleep(_DRAIN_SECONDS)
-        if self.transport.get_write_buffer_size() or not self._may_be_hijacked(cycle):
+        if self.transport.get_write_buffer_size() or not self.can_answer(cycle):
             raise ClientDisconnect
         self._hijacked = SocketSink(self._connection(), stall_seconds=stall_seconds)
         return self._hijacked
@@ -202,16 +207,6 @@ class HttpProtocol(HttpToolsProtocol):
         """Count what was sent."""
         self._end_hijack(cycle, sink)
         cycle.expected_content_length -= sink.sent
-
-    def _may_be_hijacked(self, cycle: RequestResponseCycle) -> bool:
-        """Not where TLS is in between, nor where others have asked or were refused meanwhile."""
-        return (
-            self.cycle is cycle
-            and self.scheme == "http"
-            and self._refusal is None
-            and not (cycle.disconnected or cycle.waiting_for_100_continue)
-            and not self.transport.is_closing()
-        )
 
     def _connection(self) -> socket.socket:
         return socket.socket(fileno=os.dup(self.transport.get_extra_info("socket").fileno()))
