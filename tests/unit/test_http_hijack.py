@@ -3,7 +3,9 @@
 import asyncio
 import hashlib
 import json
+import socket
 import threading
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -212,6 +214,21 @@ async def test_something_comes_again_and_again_while_the_client_is_silent(
             await eventually(lambda: len(taker.pieces) > before)  # noqa: B023 - waited for here
         await connection.send(request[-10:])
         assert told(await connection.answer()) == expected()
+
+
+def test_the_first_byte_after_a_silence_with_nothing_to_give_is_given_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(socket_body, "SILENCE_SECONDS", 1.0)
+    client, server = socket.socketpair()
+    server.setblocking(False)
+    with client, server:
+        speaking = threading.Timer(1.1, client.send, [b"x"])
+        speaking.start()
+        began = time.monotonic()
+        assert bytes(next(iter(SocketBody(server, b"", 2, stall_seconds=30)))) == b"x"
+        assert time.monotonic() - began < 1.9
+        speaking.join()
 
 
 async def test_the_reading_can_be_ended_from_another_thread(taker: Taker) -> None:

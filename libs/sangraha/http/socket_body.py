@@ -40,19 +40,24 @@ class SocketBody:
         buffer = memoryview(bytearray(there + BUFFER_BYTES))
         buffer[:there] = self._start
         self._start = b""
-        last_came = time.monotonic()
+        last_came = last_given = time.monotonic()
         while self.left:
             if came := self._receive(buffer[there:]):
                 last_came = time.monotonic()
                 self.left -= came
                 there += came
-                kept = min(_KEPT, there) if self.left else there
+                if not self.left:
+                    break
+                # What comes after a silence in which there was nothing to give is late already.
+                is_late = last_came - last_given >= SILENCE_SECONDS
+                kept = there // 2 if is_late else min(_KEPT, there)
             elif time.monotonic() - last_came < self._stall_seconds:
                 kept = there // 2
             else:
                 raise self._broken()
             if given := there - kept:
                 yield buffer[:given]
+                last_given = time.monotonic()
                 buffer[:kept] = buffer[given:there]
                 there = kept
         yield buffer[:there]
