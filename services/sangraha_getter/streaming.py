@@ -6,7 +6,7 @@ Starlette's own streaming response cannot fail before its headers are out.
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
-from typing import Final
+from typing import ClassVar, Final
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -21,6 +21,10 @@ from sangraha_getter.outlet import Outlet
 STALL_SECONDS: Final = 120.0
 """A client that does not take the next chunk within this time is taken for gone."""
 
+PAST_AT_A_TIME: Final = 512
+"""So many answers go past the server, because each holds one of the store's threads for as long as
+its client likes."""
+
 Chunks = AsyncGenerator[bytes, None]
 Pour = Callable[[Sink], Awaitable[None]]
 
@@ -33,6 +37,8 @@ class StreamedAnswer(Response):
     short of its Content-Length, so that the client can tell (RFC 9112, section 8). No more than one
     chunk waits for a slow client while the next is read.
     """
+
+    _past: ClassVar[int] = 0
 
     def __init__(
         self,
@@ -52,7 +58,8 @@ class StreamedAnswer(Response):
         and what the stream raises.
         """
         hijack = hijack_of(scope)
-        if self._pour is not None and hijack is not None and hijack.can_answer():
+        has_place = StreamedAnswer._past < PAST_AT_A_TIME
+        if self._pour is not None and hijack is not None and has_place and hijack.can_answer():
             sending = asyncio.create_task(self._send_past(self._pour, hijack, send))
         else:
             sending = asyncio.create_task(self._send(send))
@@ -78,6 +85,7 @@ class StreamedAnswer(Response):
             return await hijack.begin_answer(stall_seconds=STALL_SECONDS)
 
         outlet = Outlet(begin)
+        StreamedAnswer._past += 1
         try:
             await pour(outlet)
         except SangrahaError:
@@ -85,6 +93,7 @@ class StreamedAnswer(Response):
             if outlet.sent < self._left:
                 raise
         finally:
+            StreamedAnswer._past -= 1
             hijack.end_answer()
             self._left -= outlet.sent
         self._require_all()

@@ -3,7 +3,8 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from fastapi import FastAPI, Request
@@ -17,8 +18,9 @@ from sangraha.http.health import Health
 from sangraha.http.problems import install_problems
 from sangraha.http.server import HttpServer, listening_socket
 from sangraha.metrics import Metrics
-from sangraha.store.pieces import client_threads, pour
+from sangraha.store.pieces import pour
 from sangraha.store.protocol import Sink
+from sangraha_getter import streaming
 from sangraha_getter.streaming import StreamedAnswer
 from tests.acceptance.wire import Connection
 from tests.waiting import eventually
@@ -64,14 +66,16 @@ PAST = pytest.mark.parametrize("past", [False, True], ids=["through", "past"])
 
 
 @asynccontextmanager
-async def serving(source: Source, length: int | None = None, *, past: bool) -> AsyncIterator[int]:
+async def serving(
+    source: Source, length: int | None = None, *, past: bool, threads: int = 8
+) -> AsyncIterator[int]:
     """The port of a server that answers with the source."""
     app, listener = FastAPI(), listening_socket("127.0.0.1", 0)
     listener.listen()
-    threads = client_threads()
+    clients = ThreadPoolExecutor(threads)
 
     async def poured(sink: Sink) -> None:
-        await pour(source.stream(), sink, threads)
+        await pour(source.stream(), sink, clients)
 
     @app.get("/")
     async def read(request: Request) -> Response:
@@ -93,7 +97,7 @@ async def serving(source: Source, length: int | None = None, *, past: bool) -> A
     finally:
         server.stop()
         await running
-        threads.shutdown(wait=False)
+        clients.shutdown(wait=False)
 
 
 @PAST
@@ -203,6 +207,22 @@ async def test_a_client_that_does_not_read_keeps_the_stream_waiting(past: bool) 
         assert told < 30
         writer.close()
         await eventually(lambda: source.closed)
+
+
+async def test_clients_that_do_not_read_hold_only_so_many_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streaming, "PAST_AT_A_TIME", 2)
+    source = Source(32)
+    async with serving(source, past=True, threads=2) as port, AsyncExitStack() as stack:
+        for _ in range(2):
+            idle = await stack.enter_async_context(Connection.to(port))
+            await idle.send(GET)
+            await eventually(lambda: source.told > 1)
+            source.told = 0
+        connection = await stack.enter_async_context(Connection.to(port))
+        await connection.send(GET)
+        assert len((await connection.answer()).body) == source.size
 
 
 @PAST
