@@ -38,8 +38,8 @@ class Hasty(HttpProtocol):
 
 @dataclass
 class Taker:
-    """A server that has a thread take bodies. `/refuse` stops after 1,000,000 bytes, `/wait` begins
-    when it may.
+    """A server that has a thread take bodies. `/refuse` stops after 1,000,000 bytes, `/refuse-all`
+    at the end, `/wait` begins when it may.
     """
 
     port: int = 0
@@ -72,6 +72,8 @@ class Taker:
             content += piece
             if name == "refuse" and len(content) > 1_000_000:
                 raise BodyTooLarge
+        if name == "refuse-all":
+            raise BodyTooLarge
         return bytes(content)
 
 
@@ -178,6 +180,18 @@ async def test_a_refusal_halfway_is_told_and_what_is_left_is_not_taken_for_a_req
         )
         (await connection.answer()).assert_problem(413, "body-too-large")
         await connection.closed()
+        await sending
+
+
+async def test_a_refusal_of_a_body_that_was_read_keeps_the_connection(taker: Taker) -> None:
+    async with Connection.to(taker.port) as connection:
+        sending = asyncio.create_task(
+            connection.send(post(BODY, path=b"/refuse-all") + get(b"/next"))
+        )
+        refusal = await connection.answer()
+        assert refusal.status == 413
+        assert "connection" not in refusal.headers
+        assert (await connection.answer()).body == b"next"
         await sending
 
 

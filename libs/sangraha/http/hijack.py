@@ -59,6 +59,7 @@ async def hijacked(request: Request) -> AsyncIterator[SocketBody | None]:
         yield body
     finally:
         hijack.end_body()
-    # That nothing is left is told like any other end of a body.
-    async for _ in request.stream():
-        pass
+        if not (body.left or body.is_broken):
+            # That nothing is left is told like any other end of a body, refused or not.
+            async for _ in request.stream():
+                pass
