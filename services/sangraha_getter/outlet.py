@@ -30,6 +30,8 @@ class Outlet:
         """Send all of it. Raises ClientDisconnect."""
         if self._sink is None:
             self._sink = self._begun()
+            if self._is_cancelled:
+                self._sink.cancel()
         self._sink(piece)
 
     def cancel(self) -> None:

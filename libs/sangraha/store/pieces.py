@@ -69,7 +69,10 @@ async def passed_on(client: Pieces | Sink, threads: Executor, work: Callable[[],
         return await asyncio.shield(working)
     except asyncio.CancelledError:
         client.cancel()
-        await asyncio.wait([working])
+        while not working.done():
+            # Who is impatient cancels again.
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([working])
         with suppress(Exception):
             working.result()
         raise
