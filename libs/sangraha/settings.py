@@ -102,9 +102,8 @@ class Settings(BaseSettings):
         "forms and documents. Counted once; copies on their way to the queue come on top.",
     )
     reads_in_flight: int = Field(
-        500,
+        1000,
         ge=1,
-        le=1000,
         description="Requests that read which a getter works on at a time, downloads until their "
         "last byte included; more are refused with 503.",
     )

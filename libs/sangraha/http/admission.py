@@ -32,7 +32,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     writes: int = 1000
     write_bytes: int = 128 * 1024 * 1024
     raw_body_bytes: int = 256 * 1024
-    reads: int = 500
+    reads: int = 1000
 
 
 class Admission:
