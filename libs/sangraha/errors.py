@@ -19,6 +19,7 @@
     │   ├── EmptyBody             422
     │   ├── InvalidName           422
     │   ├── InvalidParameter      422
+    │   ├── IdempotencyKeyReused  422
     │   ├── PreconditionRequired  428
     │   └── HeadersTooLarge       431
     ├── Unavailable               the same request may succeed later (503, Retry-After)
@@ -233,6 +234,14 @@ class InvalidParameter(RequestRefused):
     slug = "invalid-parameter"
     status = 422
     title = "A parameter is not valid"
+
+
+class IdempotencyKeyReused(RequestRefused):
+    """The Idempotency-Key came before with another request; nothing of this one was kept."""
+
+    slug = "idempotency-key-reused"
+    status = 422
+    title = "The Idempotency-Key belongs to another request"
 
 
 class PreconditionRequired(RequestRefused):

@@ -1,4 +1,6 @@
-"""What an orchestrator does besides its requests: it sweeps the store and empties buckets."""
+"""What an orchestrator does besides its requests: it sweeps the store, empties buckets, and forgets
+idempotency keys.
+"""
 
 import asyncio
 import logging
@@ -13,6 +15,7 @@ from sangraha.errors import InvalidConfiguration, Unavailable
 from sangraha.metrics import Metrics
 from sangraha.settings import Settings
 from sangraha.store.protocol import Store
+from sangraha_orchestrator.expiry import Expiry
 from sangraha_orchestrator.purge import Purger
 from sangraha_orchestrator.sweep import Sweeper
 
@@ -31,6 +34,7 @@ class Housekeeping:
     ) -> None:
         self._sweeper = Sweeper(store, catalog, settings, metrics)
         self._purger = Purger(catalog)
+        self._expiry = Expiry(catalog)
         self._interval_seconds = settings.sweep_interval_seconds
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -38,6 +42,7 @@ class Housekeeping:
         """Begin. Store and catalog were reached once."""
         self._tasks = [
             asyncio.create_task(self._purger.run()),
+            asyncio.create_task(self._expiry.run()),
             asyncio.create_task(self._sweep_for_ever()),
         ]
 

@@ -75,7 +75,7 @@ class WriteWorker:
         cannot be read, given back where store or catalog stay away.
         """
         self._observe_wait(delivery.message)
-        work = _Work(delivery, self._hold.of(delivery), Bodies(self._store))
+        work = _Work(delivery, self._hold.of(delivery), Bodies(self._store, self._catalog))
         try:
             group = messages.decode(WriteGroup, delivery.message.body)
         except UndecodableMessage as error:
@@ -95,7 +95,7 @@ class WriteWorker:
         # In the background: whoever waits for it does not wait for the ack, nor the ack for it.
         self._replier.writes(delivery.message, group.group_id, outcomes)
         await delivery.ack()
-        await work.bodies.remove_refused(outcomes)
+        await work.bodies.remove_unused(outcomes)
 
     async def _outcomes(self, requests: Sequence[WriteRequest], work: _Work) -> list[WriteOutcome]:
         """How each request ended, committed."""

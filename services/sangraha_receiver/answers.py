@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from sangraha.errors import InternalFault
 from sangraha.http.exchange import tracing_of
+from sangraha.http.idempotency_key import idempotency_key
 from sangraha.http.json import json_response
 from sangraha.http.names import name_path
 from sangraha.http.prefer import Preferences, parse_prefer
@@ -17,6 +18,7 @@ from sangraha.http.problems import problem_response
 from sangraha.logs import bound
 from sangraha.messages import Dead, Done, Rejected, Underway, WriteOutcome, WriteRequest
 from sangraha.objects import StoredObject
+from sangraha_receiver.idempotency import REPLAYED, key_of
 from sangraha_receiver.receiver import Receiver
 
 
@@ -34,15 +36,18 @@ async def answered(
 ) -> Response:
     """Send the write, wait as long as the client prefers, and answer; `done` says how, if it was.
 
-    Raises as Receiver.submit does.
+    Raises as Submission.reserve and Submission.send do.
     """
     preferences = preferences_of(request)
-    request.state.request_id = write.request_id
-    with bound(request_id=write.request_id):
-        outcome = await receiver.submit(
-            write, preferences.wait(otherwise=receiver.settings.wait_seconds)
-        )
-    return _answer(write.request_id, outcome, preferences, done)
+    wait_seconds = preferences.wait(otherwise=receiver.settings.wait_seconds)
+    with receiver.submissions.open(key_of(request)) as submission:
+        (write,) = await submission.reserve([write])
+        request.state.request_id = write.request_id
+        with bound(request_id=write.request_id):
+            await submission.send([write])
+            outcome = (await submission.outcomes(wait_seconds)).get(write.request_id)
+    headers = {**preferences.applied(), **(REPLAYED if submission.is_replay else {})}
+    return _answer(write.request_id, outcome, headers, done)
 
 
 def preferences_of(request: Request) -> Preferences:
@@ -51,7 +56,10 @@ def preferences_of(request: Request) -> Preferences:
 
 
 def identity(receiver: Receiver, request: Request) -> dict[str, Any]:
-    """The fields of a write that say which it is, and whose."""
+    """The fields of a write that say which it is, and whose. Raises MalformedRequest for an
+    idempotency key that is none: before the body is read.
+    """
+    idempotency_key(request.headers)
     tracing = tracing_of(request.headers)
     return {
         "request_id": receiver.mint.new(),
@@ -63,17 +71,16 @@ def identity(receiver: Receiver, request: Request) -> dict[str, Any]:
 def _answer(
     request_id: UUID,
     outcome: WriteOutcome | None,
-    preferences: Preferences,
+    always: Mapping[str, str],
     done: Callable[[Done], Answer],
 ) -> Response:
-    applied = preferences.applied()
     match outcome:
         case None | Underway():
-            headers = {**applied, "Location": status_url(request_id), "Retry-After": "1"}
+            headers = {**always, "Location": status_url(request_id), "Retry-After": "1"}
             return json_response(status_document(request_id, outcome), 202, headers)
         case Done():
             answer = done(outcome)
-            headers = {**applied, **answer.headers}
+            headers = {**always, **answer.headers}
             if answer.content is None:
                 return Response(status_code=answer.status, headers=headers)
             return json_response(answer.content, answer.status, headers)
@@ -81,7 +88,7 @@ def _answer(
             told = problem.with_members(
                 request_id=str(request_id), status_url=status_url(request_id)
             )
-            return problem_response(told, applied)
+            return problem_response(told, always)
 
 
 def created(done: Done) -> Answer:

@@ -13,6 +13,7 @@ from sangraha.http.prefer import Preferences
 from sangraha.messages import Done, Rejected, Underway, WriteOutcome, WriteRequest
 from sangraha_receiver.answers import status_url
 from sangraha_receiver.group import GatheredGroup
+from sangraha_receiver.idempotency import REPLAYED
 from sangraha_receiver.submission import NOTHING_SENT, Submission
 
 OK = range(200, 300)
@@ -48,16 +49,17 @@ class Batch:
     async def add(self, label: Mapping[str, Any], write: WriteRequest) -> None:
         """Gather one more; those before it are sent first where they fill a group.
 
-        Raises as Submission.send does. This one is gathered, whatever happens.
+        Raises as Submission.reserve and Submission.send do. This one is gathered, whatever
+        happens.
         """
         self._items.append(_Item(label, write.request_id))
         full = [] if self._gathered.has_room_for(write) else self._gathered.take()
         self._gathered.add(write)
-        await self._send(full)
+        await self._send(full, is_end=False)
 
     async def send(self) -> None:
-        """Send what is gathered. Raises as Submission.send does."""
-        await self._send(self._gathered.take())
+        """Send what is gathered, which is the last of it. Raises as `add`."""
+        await self._send(self._gathered.take(), is_end=True)
 
     async def give_up(
         self, error: SangrahaError, discard: Callable[[Sequence[WriteRequest]], Awaitable[None]]
@@ -77,11 +79,12 @@ class Batch:
             {"index": index, **item.label, **self._result(item, outcomes)}
             for index, item in enumerate(self._items)
         ]
-        return Results(items, self._was_sent)
+        return Results(items, self._was_sent, self._submission.is_replay)
 
-    async def _send(self, requests: Sequence[WriteRequest]) -> None:
+    async def _send(self, requests: Sequence[WriteRequest], *, is_end: bool) -> None:
         if not requests:
             return
+        requests = await self._reserved(requests, is_end=is_end)
         try:
             await self._submission.send(requests)
         except NOTHING_SENT as error:
@@ -91,6 +94,21 @@ class Batch:
             self._was_sent = True
             raise
         self._was_sent = True
+
+    async def _reserved(
+        self, requests: Sequence[WriteRequest], *, is_end: bool
+    ) -> Sequence[WriteRequest]:
+        """The requests as they are sent; from then on they are known by the ids they have there."""
+        at = {item.request_id: index for index, item in enumerate(self._items)}
+        members = [at[request.request_id] for request in requests]
+        try:
+            reserved = await self._submission.reserve(requests, members, is_end=is_end)
+        except SangrahaError as error:
+            self._note(requests, error.problem())
+            raise
+        for member, request in zip(members, reserved, strict=True):
+            self._items[member].request_id = request.request_id
+        return reserved
 
     def _note(self, requests: Sequence[WriteRequest], problem: Problem) -> None:
         ids = {request.request_id for request in requests}
@@ -129,6 +147,8 @@ class Results:
     items: Sequence[Mapping[str, Any]]
     was_sent: bool
     """Whether any of them may have been accepted."""
+    is_replay: bool
+    """Whether all that were sent had come to their end before, under the same key."""
 
     def document(self) -> dict[str, Any]:
         """The results, and how many of them succeeded, failed, or are only accepted so far."""
@@ -145,7 +165,7 @@ class Results:
     def answer(self, preferences: Preferences) -> Response:
         """200 if all succeeded, 202 if all are only accepted, else 207 (RFC 4918, section 13)."""
         document = self.document()
-        headers = preferences.applied()
+        headers = {**preferences.applied(), **(REPLAYED if self.is_replay else {})}
         if document["succeeded"] == len(self.items):
             return json_response(document, 200, headers)
         if document["accepted"] == len(self.items):

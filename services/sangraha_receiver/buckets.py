@@ -18,7 +18,7 @@ from sangraha.messages import CreateBucket, DeleteBucket, Done, PatchBucket
 from sangraha_receiver.answers import Answer, answered, deleted, identity
 from sangraha_receiver.bucket_rules import BucketPatch, NewBucket
 from sangraha_receiver.described import (
-    PREFER,
+    HOW,
     STATUS,
     WRITE_ANSWERS,
     header,
@@ -109,14 +109,14 @@ _DELETE_ANSWERS: Final = {
 _DESCRIPTION: Final = json_of("Bucket")
 _EXAMPLE: Final = {"allowed_types": ["pdf", "text/*"], "versions_to_keep": 10}
 _CREATE: Final[dict[str, Any]] = {
-    "parameters": [PREFER],
+    "parameters": [*HOW],
     "requestBody": json_request("NewBucket", {"name": "invoices", **_EXAMPLE}),
 }
 _PATCH: Final[dict[str, Any]] = {
     "parameters": [
-        PREFER,
+        *HOW,
         header("If-Match", "Only if the bucket's description has this entity tag", '"r1"'),
     ],
     "requestBody": json_request("BucketPatch", _EXAMPLE, MERGE_PATCH),
 }
-_DELETE: Final[dict[str, Any]] = {"parameters": [PREFER]}
+_DELETE: Final[dict[str, Any]] = {"parameters": [*HOW]}

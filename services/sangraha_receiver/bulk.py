@@ -17,7 +17,8 @@ from sangraha.http.names import bucket_name, checked_object_name
 from sangraha.messages import DeleteName, DeleteObject
 from sangraha_receiver.answers import identity, preferences_of
 from sangraha_receiver.batch import Batch
-from sangraha_receiver.described import MANY, PREFER, WRITE_ANSWERS, json_request
+from sangraha_receiver.described import HOW, MANY, WRITE_ANSWERS, json_request
+from sangraha_receiver.idempotency import key_of
 from sangraha_receiver.receiver import Receiver
 
 MAX_ITEMS: Final = 1000
@@ -36,12 +37,13 @@ def bulk_endpoints(receiver: Receiver) -> Mapping[str, Endpoint]:
     """The handler of the address that deletes many at once."""
 
     async def delete_objects(request: Request) -> Response:
+        key = key_of(request)
         wanted = await json_body(request, ManyToDelete, _MAX_BYTES)
         bucket = bucket_name(wanted.bucket)
         if not 1 <= len(wanted.object_ids) + len(wanted.names) <= MAX_ITEMS:
             raise InvalidParameter(f"name 1 to {MAX_ITEMS} objects in all")
         preferences = preferences_of(request)
-        with receiver.submissions.open() as submission:
+        with receiver.submissions.open(key) as submission:
             # So many deletions never fill a group: they are sent as one, and done together.
             batch = Batch(submission)
             for object_id in wanted.object_ids:
@@ -74,7 +76,7 @@ _ANSWERS: Final = {
 }
 _CONTENT: Final = {200: MANY, 202: MANY, 207: MANY}
 _BODY: Final[dict[str, Any]] = {
-    "parameters": [PREFER],
+    "parameters": [*HOW],
     "requestBody": json_request(
         "ManyToDelete", {"bucket": "default", "names": ["reports/2026/july.pdf"]}
     ),

@@ -7,7 +7,7 @@ from sangraha.http.schemas import json_of
 
 WRITE_ANSWERS: Final[Mapping[int, str]] = {
     202: "The request was accepted; Location tells its outcome",
-    422: "A parameter is not valid",
+    422: "A parameter is not valid, or the Idempotency-Key came with another request",
     503: "Not accepted, or not known to be; see Retry-After",
 }
 """What every write may be answered, beyond what it is for."""
@@ -18,7 +18,8 @@ BODY_ANSWERS: Final[Mapping[int, str]] = {
     404: "There is no such bucket",
     413: "The body is too large",
     415: "The bytes are of another type than is allowed here, or encoded where that is not",
-    422: "The bytes are damaged or empty, or a name or parameter is not valid",
+    422: "The bytes are damaged or empty, a name or parameter is not valid, or the Idempotency-Key "
+    "came with another request",
 }
 """Likewise every write that brings bytes."""
 
@@ -49,6 +50,14 @@ def json_request(
 PREFER: Final = header(
     "Prefer", "RFC 7240: `respond-async`, `wait=N` (seconds, at most 60)", "respond-async"
 )
+IDEMPOTENCY_KEY: Final = header(
+    "Idempotency-Key",
+    "1 to 255 printable ASCII characters of your own, the same each time this request is sent: it "
+    "is done once, and answered alike (draft-ietf-httpapi-idempotency-key-header)",
+    "8e03978e-40d5-43dd-bc93-6894a57f9324",
+)
+HOW: Final = (PREFER, IDEMPOTENCY_KEY)
+"""What every write may say of how it is to be done."""
 CONDITIONS: Final = (
     header(
         "If-Match",

@@ -29,8 +29,9 @@ from sangraha.metadata import checked_metadata
 from sangraha.store.keys import object_key
 from sangraha_receiver.answers import identity, preferences_of
 from sangraha_receiver.batch import Batch
-from sangraha_receiver.described import BODY_ANSWERS, MANY, METADATA, PREFER
+from sangraha_receiver.described import BODY_ANSWERS, HOW, MANY, METADATA
 from sangraha_receiver.forms import FormPart, FormReader
+from sangraha_receiver.idempotency import key_of
 from sangraha_receiver.receiver import Receiver
 from sangraha_receiver.request_body import refuse_encoding
 
@@ -47,7 +48,7 @@ def file_endpoints(receiver: Receiver) -> Mapping[str, Endpoint]:
         ] = False,
         prefix: Annotated[str, Query(description="What the names start with")] = "",
     ) -> Response:
-        bucket = bucket_of(request)
+        bucket, key = bucket_of(request), key_of(request)
         refuse_encoding(request)
         _check_query(request)
         if expected_digests(request.headers).claims:
@@ -56,7 +57,7 @@ def file_endpoints(receiver: Receiver) -> Mapping[str, Endpoint]:
         files = _Files(receiver, request, bucket, prefix, overwrite)
         preferences = preferences_of(request)
         wait_seconds = preferences.wait(otherwise=receiver.settings.wait_seconds)
-        with receiver.submissions.open() as submission:
+        with receiver.submissions.open(key) as submission:
             batch = Batch(submission, _told if not overwrite else lambda problem: problem)
             try:
                 await files.read(form, batch)
@@ -163,7 +164,7 @@ _ANSWERS: Final = {
 }
 _CONTENT: Final = {200: MANY, 202: MANY, 207: MANY}
 _FORM: Final[dict[str, Any]] = {
-    "parameters": [PREFER, METADATA],
+    "parameters": [*HOW, METADATA],
     "requestBody": {
         "required": True,
         "description": "Each part with a file name is a file; the others are metadata of the files "

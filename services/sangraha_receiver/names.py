@@ -26,8 +26,8 @@ from sangraha_receiver.described import (
     BODY_ANSWERS,
     CONDITIONS,
     DIGESTS,
+    HOW,
     METADATA,
-    PREFER,
     STATUS,
     WRITE_ANSWERS,
     header,
@@ -94,7 +94,7 @@ _PUT_ANSWERS: Final = {
 _PUT_CONTENT: Final = {200: OBJECT, 201: OBJECT, 202: STATUS}
 _PUT: Final[dict[str, Any]] = {
     "parameters": [
-        PREFER,
+        *HOW,
         *CONDITIONS,
         *DIGESTS,
         METADATA,
@@ -118,4 +118,4 @@ _DELETE_ANSWERS: Final = {
     412: "A precondition does not hold",
     **WRITE_ANSWERS,
 }
-_DELETE: Final[dict[str, Any]] = {"parameters": [PREFER, *CONDITIONS]}
+_DELETE: Final[dict[str, Any]] = {"parameters": [*HOW, *CONDITIONS]}

@@ -22,7 +22,7 @@ from sangraha.objects import ObjectInfo
 from sangraha_receiver.answers import Answer, answered, deleted, identity, stored_object
 from sangraha_receiver.described import (
     CONDITIONS,
-    PREFER,
+    HOW,
     STATUS,
     WRITE_ANSWERS,
     header,
@@ -159,7 +159,7 @@ _DELETE_ANSWERS: Final = {
 
 _PATCH: Final[dict[str, Any]] = {
     "parameters": [
-        PREFER,
+        *HOW,
         header("If-Match", "The entity tag of the description, or `*`", '"r1"', required=True),
     ],
     "requestBody": json_request(
@@ -167,11 +167,11 @@ _PATCH: Final[dict[str, Any]] = {
     ),
 }
 _COPY: Final[dict[str, Any]] = {
-    "parameters": [PREFER],
+    "parameters": [*HOW],
     "requestBody": json_request("CopyTo", {"bucket": "default", "name": "copies/july.pdf"}),
 }
 _MOVE: Final[dict[str, Any]] = {
-    "parameters": [PREFER],
+    "parameters": [*HOW],
     "requestBody": json_request("MoveTo", {"bucket": "default", "name": "archive/july.pdf"}),
 }
-_DELETE: Final[dict[str, Any]] = {"parameters": [PREFER, *CONDITIONS]}
+_DELETE: Final[dict[str, Any]] = {"parameters": [*HOW, *CONDITIONS]}

@@ -21,8 +21,8 @@ from sangraha_receiver.answers import answered, created, identity
 from sangraha_receiver.described import (
     BODY_ANSWERS,
     DIGESTS,
+    HOW,
     METADATA,
-    PREFER,
     STATUS,
     json_request,
 )
@@ -145,12 +145,12 @@ _ANSWERS: Final = {201: "The object was stored; Location is its address", **BODY
 _CONTENT: Final = {201: OBJECT, 202: STATUS}
 
 _JSON_BODY: Final[dict[str, Any]] = {
-    "parameters": [PREFER, *DIGESTS, METADATA],
+    "parameters": [*HOW, *DIGESTS, METADATA],
     "requestBody": json_request("Envelope", {"data": {"name": "ધ્રુવ", "readings": [1, 2.5]}}),
 }
 
 _FILE_BODY: Final[dict[str, Any]] = {
-    "parameters": [PREFER, *DIGESTS, METADATA],
+    "parameters": [*HOW, *DIGESTS, METADATA],
     "requestBody": {
         "required": True,
         "content": {

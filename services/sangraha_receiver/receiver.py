@@ -9,7 +9,7 @@ from sangraha.broker.topology import reply_queue_name
 from sangraha.ending import Ending
 from sangraha.errors import NotFound
 from sangraha.ids import IdMint, made_at
-from sangraha.messages import Underway, WriteOutcome, WriteRequest
+from sangraha.messages import Underway, WriteOutcome
 from sangraha.parts import Parts
 from sangraha.settings import Settings
 from sangraha.store.protocol import Store
@@ -75,15 +75,6 @@ class Receiver:
     async def check_broker(self) -> None:
         """Raises BrokerUnavailable unless the broker can be published to now."""
         await self._parts.check_broker()
-
-    async def submit(self, request: WriteRequest, wait_seconds: float) -> WriteOutcome | None:
-        """Accept the request and wait for its outcome; None if it takes longer than that.
-
-        Raises as Submission.send does where it was not, or perhaps not, accepted.
-        """
-        with self.submissions.open() as submission:
-            await submission.send([request])
-            return (await submission.outcomes(wait_seconds)).get(request.request_id)
 
     async def outcome(self, request_id: UUID, wait_seconds: float) -> WriteOutcome | None:
         """What became of a request; None while it is accepted and not done.

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
+
 from sangraha import messages
 from sangraha.broker.protocol import Broker, Message
 from sangraha.catalog.catalog import Catalog
@@ -15,6 +17,7 @@ from sangraha.ending import Ending
 from sangraha.errors import (
     BrokerUnavailable,
     CatalogUnavailable,
+    IdempotencyKeyReused,
     MessageTooLarge,
     OutcomeUnknown,
     QueueFull,
@@ -24,6 +27,7 @@ from sangraha.ids import IdMint
 from sangraha.messages import WriteGroup, WriteOutcome, WriteReplies, WriteRequest
 from sangraha.replies import Replies
 from sangraha_receiver.group import group_of
+from sangraha_receiver.idempotency import IdempotencyKey
 from sangraha_receiver.outbox import Outbox
 from sangraha_receiver.unconfirmed import Unconfirmed
 
@@ -73,10 +77,10 @@ class Submissions:
             await asyncio.gather(self._at_the_end, return_exceptions=True)
 
     @contextmanager
-    def open(self) -> Iterator["Submission"]:
+    def open(self, key: IdempotencyKey | None = None) -> Iterator["Submission"]:
         """A submission; outcomes are heard of for as long as the context lasts."""
         with ExitStack() as expecting:
-            yield Submission(self._ways, expecting)
+            yield Submission(self._ways, expecting, key)
 
     async def _wake_at_the_end(self) -> None:
         await self._ways.ending.soon.wait()
@@ -106,21 +110,69 @@ class _Ways:
 
 
 class Submission:
-    """Some requests of one client."""
+    """Some requests of one client, which may come with an idempotency key."""
 
-    def __init__(self, ways: _Ways, expecting: ExitStack) -> None:
+    def __init__(self, ways: _Ways, expecting: ExitStack, key: IdempotencyKey | None) -> None:
         self._ways = ways
         self._expecting = expecting
+        self._key = key
         self._replies: dict[UUID, asyncio.Future[WriteOutcome]] = {}
+        self._ended_before: dict[UUID, WriteOutcome] = {}
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether all of it came with a key whose requests had come to their end before."""
+        return bool(self._ended_before) and not self._replies
+
+    async def reserve(
+        self,
+        requests: Sequence[WriteRequest],
+        members: Sequence[int] = (0,),
+        *,
+        is_end: bool = True,
+    ) -> list[WriteRequest]:
+        """The requests as they are to be sent: with a key, under the ids of whoever came first
+        with it. `members` and `is_end` are as IdempotencyKey.reservations has them.
+
+        Raises IdempotencyKeyReused or CatalogUnavailable; what the requests have in the store is
+        removed then.
+        """
+        if self._key is None:
+            return list(requests)
+        ways = self._ways
+        try:
+            ids = await ways.catalog.reserve(
+                self._key.reservations(requests, members, is_end=is_end)
+            )
+            older = [
+                request_id
+                for request_id, request in zip(ids, requests, strict=True)
+                if request_id != request.request_id
+            ]
+            ended = await ways.catalog.outcomes(older) if older else {}
+        except (IdempotencyKeyReused, CatalogUnavailable):
+            await ways.discard(requests)
+            raise
+        reserved = [
+            msgspec.structs.replace(request, request_id=request_id)
+            for request_id, request in zip(ids, requests, strict=True)
+        ]
+        await ways.discard([request for request in reserved if request.request_id in ended])
+        self._ended_before |= ended
+        return reserved
 
     async def send(self, requests: Sequence[WriteRequest]) -> None:
         """Return once the broker has these requests as one group.
 
-        A reply is as good as a confirm, whichever comes first. Raises BrokerUnavailable,
-        QueueFull or MessageTooLarge where nothing was sent, and what they have in the store is
-        removed then; OutcomeUnknown where that is not certain.
+        A reply is as good as a confirm, whichever comes first. Those that had ended before they
+        were reserved are not sent. Raises BrokerUnavailable, QueueFull or MessageTooLarge where
+        nothing was sent, and what they have in the store is removed then; OutcomeUnknown where
+        that is not certain.
         """
         ways = self._ways
+        requests = [each for each in requests if each.request_id not in self._ended_before]
+        if not requests:
+            return
         group = group_of(requests, ways.mint.new())
         replies = {
             request.request_id: self._expecting.enter_context(
@@ -134,7 +186,9 @@ class Submission:
         either: list[asyncio.Future[Any]] = [publishing, first]
         try:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if not _arrived(first):
+            # With a key, the reply may be to another who sent the same: the worker removes the body
+            # that is not used, so it has to hear of each.
+            if self._key is not None or not _arrived(first):
                 await publishing
         except NOTHING_SENT:
             for request_id in replies:
@@ -143,22 +197,24 @@ class Submission:
             raise
         except OutcomeUnknown as error:
             ways.unconfirmed.keep(group)
-            raise _unknown(group) from error
+            if not _arrived(first):
+                raise _unknown(group) from error
         finally:
             await _forget(publishing)
 
     async def outcomes(self, wait_seconds: float) -> dict[UUID, WriteOutcome]:
         """How the requests that were sent ended: those that did within that time."""
-        if wait_seconds <= 0 or not self._replies:
+        if wait_seconds <= 0:
             return {}
-        if not self._ways.ending.soon.is_set():
+        if self._replies and not self._ways.ending.soon.is_set():
             await asyncio.wait(self._replies.values(), timeout=wait_seconds)
         heard = {
             request_id: reply.result()
             for request_id, reply in self._replies.items()
             if _arrived(reply)
         }
-        return heard | await self._recorded([each for each in self._replies if each not in heard])
+        unheard = [each for each in self._replies if each not in heard]
+        return self._ended_before | heard | await self._recorded(unheard)
 
     async def _recorded(self, request_ids: Sequence[UUID]) -> dict[UUID, WriteOutcome]:
         """The outcomes whose replies were lost on their way."""
@@ -180,7 +236,8 @@ def _unknown(group: WriteGroup) -> OutcomeUnknown:
     )
     return OutcomeUnknown(
         "the queue has not confirmed the request: it may have been accepted, and is sent to the "
-        "queue again until it is; look at its status address before you send it again yourself",
+        "queue again until it is; look at its status address before you send it again yourself, or "
+        "send it with the same Idempotency-Key, if it had one",
         **members,
     )
 

@@ -7,6 +7,7 @@ database for each test.
 from tests.contract.catalog_buckets_contract import BucketsContract
 from tests.contract.catalog_changes_contract import ChangesContract
 from tests.contract.catalog_commit_contract import CommitContract
+from tests.contract.catalog_idempotency_contract import IdempotencyContract
 from tests.contract.catalog_kept_contract import KeptContract
 from tests.contract.catalog_letters_contract import LettersContract
 from tests.contract.catalog_listing_contract import ListingContract
@@ -36,6 +37,7 @@ class WritesContract(
     ChangesContract,
     OrderContract,
     RacesContract,
+    IdempotencyContract,
     SpeedContract,
 ):
     """What is committed."""

@@ -10,12 +10,13 @@ from uuid import UUID
 from sqlalchemy import select
 
 from sangraha.buckets import Bucket, BucketPage
-from sangraha.catalog import condemned, dead_letter, worker
+from sangraha.catalog import condemned, dead_letter, idempotency_keys, worker
 from sangraha.catalog.bucket_listing import page_of_buckets
 from sangraha.catalog.bucket_rows import live_buckets
 from sangraha.catalog.commit import SettledBeforeError, commit_group
 from sangraha.catalog.database import Database
 from sangraha.catalog.dead_letter import DeadLetter
+from sangraha.catalog.idempotency_keys import Reservation
 from sangraha.catalog.identity import epoch_of, now_of
 from sangraha.catalog.kept import Kept, Totals, kept_after, totals_of
 from sangraha.catalog.listing import page_of_objects
@@ -41,6 +42,7 @@ __all__ = [
     "Expired",
     "Located",
     "NewObject",
+    "Reservation",
     "RulesChangedError",
     "Swept",
     "Worker",
@@ -104,6 +106,20 @@ class Catalog:
             except SettledBeforeError as error:
                 settled = error.request_ids
         return []
+
+    async def reserve(self, wanted: Sequence[Reservation]) -> list[UUID]:
+        """The requests that these members of one idempotency key stand for, in the order given:
+        those wanted, or those of whoever came first with it.
+
+        Raises IdempotencyKeyReused, and reserves nothing, where one stands for something else.
+        """
+        async with self._database.write() as connection:
+            return await idempotency_keys.reserve(connection, wanted)
+
+    async def forget_idempotency_keys(self, limit: int) -> int:
+        """Forget up to `limit` old keys whose requests came to an end; how many there were."""
+        async with self._database.write() as connection:
+            return await idempotency_keys.forget(connection, life=self._life, limit=limit)
 
     async def buckets(self, names: Collection[str]) -> dict[str, Bucket]:
         """Those of the buckets that there are."""

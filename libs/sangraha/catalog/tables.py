@@ -199,6 +199,21 @@ outcomes: Final = Table(
     Column("completed_at", MOMENT, nullable=False),
 )
 
+idempotency_keys: Final = Table(
+    "idempotency_keys",
+    metadata,
+    Column("caller", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("member", Integer, primary_key=True, autoincrement=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("request_id", Uuid, nullable=False),
+    Column("reserved_at", MOMENT, nullable=False),
+    Index("idempotency_keys_oldest", "reserved_at"),
+)
+"""Which request a client's Idempotency-Key stands for; `member` counts the requests of one that
+brings many. The fingerprint tells another payload from the same.
+"""
+
 dead_letters: Final = Table(
     "dead_letters",
     metadata,

@@ -19,6 +19,7 @@ EXPOSED_HEADERS: Final = (
     "Content-Location",
     "Content-Range",
     "ETag",
+    "Idempotency-Replayed",
     "Last-Modified",
     "Location",
     "Preference-Applied",

@@ -42,7 +42,8 @@ def openapi_document(app: FastAPI, models: Iterable[type[msgspec.Struct]] = ()) 
         kinds = _kinds(operations)
         for method, operation in operations.items():
             _add_path_parameters(path, operation)
-            _complete_responses(operation["responses"], kinds, is_head=method == "head")
+            always = ["X-Request-ID", *_replayed(operation)]
+            _complete_responses(operation["responses"], kinds, always, is_head=method == "head")
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     for framework in ("HTTPValidationError", "ValidationError"):
@@ -75,7 +76,11 @@ def _add_path_parameters(path: str, operation: Operation) -> None:
 
 
 def _complete_responses(
-    responses: dict[str, Any], kinds: Mapping[str, frozenset[str]], *, is_head: bool
+    responses: dict[str, Any],
+    kinds: Mapping[str, frozenset[str]],
+    always: Iterable[str],
+    *,
+    is_head: bool,
 ) -> None:
     for error in _EVERYWHERE:
         reference = {"$ref": f"#/components/responses/{error.__name__}"}
@@ -86,7 +91,7 @@ def _complete_responses(
         content = response.get("content")
         if int(status) >= 400 and (not content or content.get("application/json") == _VALIDATION):
             response["content"] = PROBLEM
-        names = {"X-Request-ID", *_OF_STATUS.get(int(status), ()), *kinds.get(status, ())}
+        names = {*always, *_OF_STATUS.get(int(status), ()), *kinds.get(status, ())}
         response["headers"] = {**_headers(sorted(names)), **response.get("headers", {})}
         if is_head or not response.get("content"):
             response.pop("content", None)
@@ -103,6 +108,12 @@ def _kinds(operations: Mapping[str, Operation]) -> dict[str, frozenset[str]]:
             names = _OF_BYTES if "*/*" in content else _OF_MODEL.get(model, ())
             kinds[status] = kinds.get(status, frozenset()) | frozenset(names)
     return kinds
+
+
+def _replayed(operation: Operation) -> Iterable[str]:
+    """Every answer to what takes an idempotency key may be one that was given before."""
+    takes = any(one["name"] == "Idempotency-Key" for one in operation.get("parameters", ()))
+    return ("Idempotency-Replayed",) if takes else ()
 
 
 def _headers(names: Iterable[str]) -> dict[str, Any]:
@@ -177,6 +188,8 @@ _HEADERS: Final[Mapping[str, str]] = {
     "Content-Range": "Which bytes these are, or the size (RFC 9110, section 14.4)",
     "ETag": "The entity tag: of bytes their SHA-256, of a description its revision "
     "(RFC 9110, section 8.8.3)",
+    "Idempotency-Replayed": "`true` where a request with the same Idempotency-Key had come to its "
+    "end before, and nothing was done for this one",
     "Last-Modified": "When it was created (RFC 9110, section 8.8.2)",
     "Location": "The address of what was made, or of the request's status (RFC 9110, 10.2.2)",
     "Preference-Applied": "Which preferences were heeded (RFC 7240, section 3)",

@@ -64,7 +64,8 @@ def _page(error: type[SangrahaError]) -> str:
     if issubclass(error, OutcomeUnknown):
         again = (
             "Look at the status address: it says done once the request was accepted. If it still "
-            "says accepted after some minutes, the request is lost, and may be sent again."
+            "says accepted after some minutes, the request is lost, and may be sent again. With "
+            "an Idempotency-Key it may be sent again at once, under the same key."
         )
     elif issubclass(error, RequestTimeout):
         again = "Send it again on a new connection."

@@ -1,6 +1,7 @@
-"""Structured-field dictionaries of byte sequences (RFC 9651), parsed strictly.
+"""Structured fields (RFC 9651), parsed strictly: dictionaries of byte sequences, and one string.
 
-That is what digest fields are (RFC 9530, section 2); no other kind of member is known.
+Digest fields are the former (RFC 9530, section 2), idempotency keys the latter; no other kind of
+member is known.
 """
 
 import binascii
@@ -25,6 +26,8 @@ _BARE_ITEM: Final = "|".join(
 _MEMBER: Final = re.compile(rf"({_KEY})=:([A-Za-z0-9+/=]*):")
 _PARAMETER: Final = re.compile(rf"; *{_KEY}(?:=(?:{_BARE_ITEM}))?")
 _COMMA: Final = re.compile(r"[ \t]*,[ \t]*")
+_STRING: Final = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
+_ESCAPED: Final = re.compile(r"\\(.)")
 
 
 def parse_byte_sequences(name: str, values: Sequence[str]) -> dict[str, bytes]:
@@ -50,6 +53,18 @@ def parse_byte_sequences(name: str, values: Sequence[str]) -> dict[str, bytes]:
             raise _malformed(name)
         at = comma.end()
     return found
+
+
+def parse_string(text: str) -> str | None:
+    """The string that is all of this field, parameters left out; None for anything else."""
+    text = text.strip(" ")
+    found = _STRING.match(text)
+    if found is None:
+        return None
+    at = found.end()
+    while parameter := _PARAMETER.match(text, at):
+        at = parameter.end()
+    return _ESCAPED.sub(r"\1", found[1]) if at == len(text) else None
 
 
 def _decoded(name: str, encoded: str) -> bytes:
