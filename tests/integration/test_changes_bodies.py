@@ -4,12 +4,14 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from sangraha.broker.topology import WRITE_QUEUE
 from sangraha.buckets import Bucket, BucketSettings
 from sangraha.errors import StoreUnavailable
 from sangraha.messages import (
+    Claimed,
     CreateBucket,
     CreateObject,
     Dead,
@@ -86,6 +88,24 @@ async def test_claimed_json_is_json_if_all_of_it_was_parsed(house: House) -> Non
         "json",
         "other",
     ]
+
+
+async def test_of_two_bodies_that_one_request_brings_one_is_kept(house: House) -> None:
+    """Each attempt under an idempotency key brings its own."""
+    writer = await Writer(house).open()
+    first = await claim(house, JSON, name="a")
+    spare = (await claim(house, JSON, name="a")).content
+    second = msgspec.structs.replace(first, content=spare)
+    outcome = await writer.one(first)
+    assert isinstance(outcome, Done), outcome
+    assert await writer.one(second) == outcome
+    assert isinstance(spare, Claimed)
+    await gone(house, spare.key)
+    assert await writer.one(first) == outcome
+    place = await house.place_of(first.request_id)
+    assert place is not None
+    assert place.key == object_key("default", first.request_id, None)
+    assert await house.body_of(first.request_id) == JSON
 
 
 @pytest.mark.parametrize("way", ["inline", "claimed"])

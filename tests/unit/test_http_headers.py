@@ -1,10 +1,12 @@
-"""Headers in: preferences, and metadata of the user's own."""
+"""Headers in: preferences, idempotency keys, and metadata of the user's own."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.datastructures import Headers
 
-from sangraha.errors import InvalidParameter
+from sangraha.errors import InvalidParameter, MalformedRequest
+from sangraha.http.idempotency_key import MAX_KEY_CHARACTERS, idempotency_key
 from sangraha.http.metadata import header_metadata
 from sangraha.http.prefer import Preferences, parse_prefer
 from sangraha.metadata import MAX_METADATA_BYTES, checked_metadata
@@ -57,3 +59,49 @@ def test_metadata_is_bounded_in_bytes_of_keys_and_values() -> None:
 def test_metadata_that_cannot_be_kept_is_refused(metadata: dict[str, str]) -> None:
     with pytest.raises(InvalidParameter):
         checked_metadata(metadata)
+
+
+def keyed(*values: str) -> Headers:
+    return Headers(raw=[(b"idempotency-key", value.encode("latin-1")) for value in values])
+
+
+@given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=255))
+def test_any_printable_ascii_is_a_key_as_a_string(key: str) -> None:
+    quoted = '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    for value in (quoted, f"  {quoted} ", f"{quoted};a=1; b"):
+        assert idempotency_key(keyed(value)) == key
+
+
+@pytest.mark.parametrize("key", ["a", "8e03978e-40d5-43dd-bc93-6894a57f9324", "a/b:c=", "x" * 255])
+def test_a_key_may_come_bare(key: str) -> None:
+    assert idempotency_key(keyed(key)) == idempotency_key(keyed(f'"{key}"')) == key
+
+
+def test_no_key_is_none() -> None:
+    assert idempotency_key(keyed()) is None
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [""],
+        ['""'],
+        ["a b"],
+        ["a,b"],
+        ["a;b=1"],
+        ['"a'],
+        ['a"'],
+        ['"a"b'],
+        ['"a" "b"'],
+        ['"a\\b"'],
+        ['"\x01"'],
+        ['"é"'],
+        ["é"],
+        ["x" * (MAX_KEY_CHARACTERS + 1)],
+        ['"' + "x" * (MAX_KEY_CHARACTERS + 1) + '"'],
+        ["a", "a"],
+    ],
+)
+def test_what_is_no_key_is_refused(values: list[str]) -> None:
+    with pytest.raises(MalformedRequest):
+        idempotency_key(keyed(*values))

@@ -9,10 +9,12 @@ import pytest
 
 from sangraha import messages
 from sangraha.broker.protocol import Message
+from sangraha.catalog.catalog import Reservation
 from sangraha.ending import Ending
 from sangraha.errors import (
     BrokerUnavailable,
     CatalogUnavailable,
+    IdempotencyKeyReused,
     MessageTooLarge,
     OutcomeUnknown,
     QueueFull,
@@ -27,6 +29,7 @@ from sangraha.messages import (
     WriteReplies,
     WriteRequest,
 )
+from sangraha_receiver.idempotency import IdempotencyKey
 from sangraha_receiver.submission import Submissions
 from tests.waiting import eventually
 
@@ -57,10 +60,19 @@ class Broker:
 
 
 class Catalog:
-    """Knows the outcomes it was given; None: it is away."""
+    """Knows the outcomes it was given; None: it is away. Keys are in `reserved`, by member."""
 
     def __init__(self) -> None:
         self.known: dict[UUID, WriteOutcome] | None = {}
+        self.reserved: dict[int, Reservation] = {}
+
+    async def reserve(self, wanted: Sequence[Reservation]) -> list[UUID]:
+        if self.known is None:
+            raise CatalogUnavailable
+        found = [self.reserved.setdefault(one.member, one) for one in wanted]
+        if any(a.fingerprint != b.fingerprint for a, b in zip(found, wanted, strict=True)):
+            raise IdempotencyKeyReused
+        return [one.request_id for one in found]
 
     async def outcomes(self, request_ids: Sequence[UUID]) -> dict[UUID, WriteOutcome]:
         if self.known is None:
@@ -190,3 +202,82 @@ async def test_those_who_wait_are_answered_when_the_process_ends(house: House) -
         await asyncio.sleep(0)
         house.ending.soon.set()
         assert await asyncio.wait_for(waiting, 5) == {}
+
+
+KEY = IdempotencyKey("key", "put_object")
+
+
+async def test_two_who_wait_for_one_request_both_hear_of_it(house: House) -> None:
+    (first,), (second,) = creates(1), creates(1)
+    with house.submissions.open(KEY) as one, house.submissions.open(KEY) as other:
+        for submission, request in ((one, first), (other, second)):
+            (reserved,) = await submission.reserve([request])
+            assert reserved.request_id == first.request_id
+            await submission.send([reserved])
+        house.broker.reply([first])
+        for submission in (one, other):
+            assert (await submission.outcomes(5)).keys() == {first.request_id}
+            assert not submission.is_replay
+    assert len(house.broker.published) == 2
+
+
+async def test_what_had_ended_is_told_and_not_sent(house: House) -> None:
+    old, new = creates(2), creates(2)
+    with house.submissions.open(KEY) as submission:
+        await submission.reserve(old, [0, 1])
+    ended = Done(request_id=old[0].request_id)
+    house.catalog.known = {ended.request_id: ended}
+    with house.submissions.open(KEY) as submission:
+        reserved = await submission.reserve(new, [0, 1])
+        assert [one.request_id for one in reserved] == [one.request_id for one in old]
+        assert [one.request_id for one in house.discarded] == [ended.request_id]
+        await submission.send(reserved)
+        assert [group.requests for group in house.broker.published] == [reserved[1:]]
+        house.broker.reply(reserved[1:])
+        assert (await submission.outcomes(5)).keys() == {one.request_id for one in old}
+        assert not submission.is_replay
+
+
+@pytest.mark.parametrize("is_away", [True, False])
+async def test_what_cannot_be_reserved_is_discarded(house: House, is_away: bool) -> None:
+    with house.submissions.open(KEY) as submission:
+        await submission.reserve(creates(1))
+    if is_away:
+        house.catalog.known = None
+    other: list[WriteRequest] = [CreateObject(request_id=uuid.uuid4(), content=Inline(b"y"))]
+    with (
+        house.submissions.open(KEY) as submission,
+        pytest.raises(CatalogUnavailable if is_away else IdempotencyKeyReused),
+    ):
+        await submission.reserve(other)
+    assert house.discarded == other
+    assert house.broker.published == []
+
+
+async def test_with_a_key_a_reply_does_not_end_the_publishing(house: House) -> None:
+    """It may be to another attempt; this one's body is removed by whoever gets its message."""
+    house.broker.publishing = None
+    requests = creates(1)
+    with house.submissions.open(KEY) as submission:
+        reserved = await submission.reserve(requests)
+        sending = asyncio.create_task(submission.send(reserved))
+        await eventually(lambda: house.broker.published)
+        house.broker.reply(requests)
+        await asyncio.wait([sending], timeout=0)
+        assert not sending.done()
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+
+async def test_with_a_key_a_reply_makes_a_lost_confirm_good(house: House) -> None:
+    requests = creates(1)
+    with house.submissions.open(KEY) as submission:
+        reserved = await submission.reserve(requests)
+
+        def lost() -> Exception:
+            house.broker.reply(requests)
+            return OutcomeUnknown()
+
+        house.broker.publishing = lost
+        await submission.send(reserved)
+        assert (await submission.outcomes(5)).keys() == {requests[0].request_id}

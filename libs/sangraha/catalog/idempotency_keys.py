@@ -93,6 +93,8 @@ _OLD: Final = (
     )
     .order_by(idempotency_keys.c.reserved_at)
     .limit(bindparam("limit"))
+    # Waits for nobody, so that it cannot deadlock with who reserves many members at once.
+    .with_for_update(of=idempotency_keys, skip_locked=True)
 )
 _FORGET: Final = delete(idempotency_keys).where(tuple_(*_ROW).in_(_OLD))
 
