@@ -24,8 +24,8 @@ _CLOCK_SKEW: Final = timedelta(minutes=5)
 
 
 class Receiver:
-    """Takes writes in. Needs the broker to accept, the store for large bodies, and the catalog to
-    tell outcomes.
+    """Takes writes in. Needs the broker to accept, the store for large bodies, and the catalog for
+    idempotency keys and to tell outcomes.
     """
 
     def __init__(

@@ -10,7 +10,9 @@ from sangraha_receiver.receiver import Receiver
 
 
 class ReceiverService:
-    """Ready while the broker is there and its clock is right: accepting needs nothing else."""
+    """Ready while the broker is there and its clock is right: accepting what has no idempotency key
+    needs nothing else.
+    """
 
     name: Service = "receiver"
 

@@ -24,7 +24,7 @@ from sangraha.errors import (
     UndecodableMessage,
 )
 from sangraha.ids import IdMint
-from sangraha.messages import WriteGroup, WriteOutcome, WriteReplies, WriteRequest
+from sangraha.messages import Underway, WriteGroup, WriteOutcome, WriteReplies, WriteRequest
 from sangraha.replies import Replies
 from sangraha_receiver.group import group_of
 from sangraha_receiver.idempotency import IdempotencyKey
@@ -149,7 +149,7 @@ class Submission:
                 for request_id, request in zip(ids, requests, strict=True)
                 if request_id != request.request_id
             ]
-            ended = await ways.catalog.outcomes(older) if older else {}
+            found = await ways.catalog.outcomes(older) if older else {}
         except (IdempotencyKeyReused, CatalogUnavailable):
             await ways.discard(requests)
             raise
@@ -157,6 +157,7 @@ class Submission:
             msgspec.structs.replace(request, request_id=request_id)
             for request_id, request in zip(ids, requests, strict=True)
         ]
+        ended = {one: found[one] for one in found if not isinstance(found[one], Underway)}
         await ways.discard([request for request in reserved if request.request_id in ended])
         self._ended_before |= ended
         return reserved

@@ -24,6 +24,7 @@ from sangraha.messages import (
     CreateObject,
     Done,
     Inline,
+    Underway,
     WriteGroup,
     WriteOutcome,
     WriteReplies,
@@ -236,6 +237,18 @@ async def test_what_had_ended_is_told_and_not_sent(house: House) -> None:
         house.broker.reply(reserved[1:])
         assert (await submission.outcomes(5)).keys() == {one.request_id for one in old}
         assert not submission.is_replay
+
+
+async def test_what_is_underway_has_not_ended(house: House) -> None:
+    with house.submissions.open(KEY) as submission:
+        (old,) = await submission.reserve(creates(1))
+        underway = Underway(request_id=old.request_id, done=1, total=2)
+        house.catalog.known = {old.request_id: underway}
+    with house.submissions.open(KEY) as submission:
+        await submission.send(await submission.reserve(creates(1)))
+        assert await submission.outcomes(0.01) == {old.request_id: underway}
+        assert not submission.is_replay
+    assert len(house.broker.published) == 1
 
 
 @pytest.mark.parametrize("is_away", [True, False])
