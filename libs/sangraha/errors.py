@@ -8,7 +8,9 @@
     │   ├── MethodNotAllowed      405
     │   ├── RequestTimeout        408
     │   ├── AlreadyExists         409
+    │   ├── AlreadyRedriven       409
     │   ├── BucketNotEmpty        409
+    │   ├── NotRedrivable         409
     │   ├── Gone                  410
     │   ├── PreconditionFailed    412
     │   ├── BodyTooLarge          413
@@ -154,6 +156,22 @@ class BucketNotEmpty(RequestRefused):
     slug = "bucket-not-empty"
     status = 409
     title = "The bucket is not empty"
+
+
+class AlreadyRedriven(RequestRefused):
+    """The dead letter's message was put on its queue again; its requests are on their way."""
+
+    slug = "already-redriven"
+    status = 409
+    title = "The dead letter was redriven already"
+
+
+class NotRedrivable(RequestRefused):
+    """The dead letter's message would only come straight back, or its bytes are not there."""
+
+    slug = "not-redrivable"
+    status = 409
+    title = "The dead letter cannot be redriven"
 
 
 class Gone(RequestRefused):

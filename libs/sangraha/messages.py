@@ -230,13 +230,23 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True, tag_field="outcome", t
 
 
 class Dead(msgspec.Struct, frozen=True, kw_only=True, tag_field="outcome", tag="dead"):
-    """The write failed for a reason of ours and waits as a dead letter."""
+    """The write failed for a reason of ours and waits as a dead letter, or on its queue again."""
 
     request_id: UUID
     problem: Problem
 
+    @property
+    def is_redriven(self) -> bool:
+        """Whether its letter was redriven: it is on its way again, and may come to anything."""
+        return "redriven_at" in self.problem.members
+
 
 WriteOutcome = Done | Underway | Rejected | Dead
+
+
+def goes_on(outcome: WriteOutcome) -> bool:
+    """Whether it is not the end: a write in the background, or one whose letter was redriven."""
+    return isinstance(outcome, Underway) or (isinstance(outcome, Dead) and outcome.is_redriven)
 
 
 class WriteReplies(msgspec.Struct, frozen=True, kw_only=True):

@@ -42,6 +42,9 @@ class Metrics:
         self.dead_letters = self._counter(
             "sangraha_dead_letters", "Messages set aside for an operator.", "reason"
         )
+        self.redriven_letters = self._counter(
+            "sangraha_redriven_letters", "Dead letters put on their queue again.", "reason"
+        )
         self.write_outcomes = self._counter(
             "sangraha_write_outcomes", "How writes ended.", "outcome"
         )

@@ -1,19 +1,19 @@
 """The `sangraha` command."""
 
 import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 import uvloop
 
-from sangraha.errors import InvalidConfiguration, Unavailable
+from sangraha.errors import InvalidConfiguration
 from sangraha.http.routes import Service as ServiceName
 from sangraha.logs import configure_logs
 from sangraha.settings import load_settings
 from sangraha_cli.compose import ALL_SERVICES, compose
+from sangraha_cli.dead_letters import app as dead_letters_app
+from sangraha_cli.options import DataDir, settings_with, told_failures
 from sangraha_cli.process import run_process
 from sangraha_cli.settings_page import settings_page
 from sangraha_cli.sweep import sweep_once
@@ -25,12 +25,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(dead_letters_app, name="dead-letters")
 
 Host = Annotated[str | None, typer.Option(help="The address to listen on.", show_default=False)]
 Port = Annotated[int | None, typer.Option(help="The port to listen on.", show_default=False)]
-DataDir = Annotated[
-    Path | None, typer.Option(help="The data folder; `data` if not given.", show_default=False)
-]
 
 
 @app.command()
@@ -71,9 +69,8 @@ def sweep(
     data_dir: DataDir = None,
 ) -> None:
     """Remove from the store what nothing refers to: once, now, beside whatever is running."""
-    with _told():
-        chosen = load_settings(**({} if data_dir is None else {"data_dir": data_dir}))
-        sweep_once(chosen, dry_run=dry_run)
+    with told_failures():
+        sweep_once(settings_with(data_dir), dry_run=dry_run)
 
 
 @app.command()
@@ -91,9 +88,8 @@ def verify(
     Prints what is missing, damaged or orphaned. Ends with status 3 if any object is missing or
     damaged; orphans are harmless, and the sweep takes them.
     """
-    with _told():
-        chosen = load_settings(**({} if data_dir is None else {"data_dir": data_dir}))
-        if not verify_once(chosen, percent=sample).is_sound:
+    with told_failures():
+        if not verify_once(settings_with(data_dir), percent=sample).is_sound:
             raise typer.Exit(3)
 
 
@@ -101,21 +97,6 @@ def verify(
 def settings() -> None:
     """Print every setting with its default and meaning, as Markdown."""
     typer.echo(settings_page(), nl=False)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """What an operator can do nothing about here is told in a line: status 2 for settings that will
-    never work, 1 for what may pass.
-    """
-    try:
-        yield
-    except InvalidConfiguration as error:
-        typer.echo(f"sangraha: {error.detail}", err=True)
-        raise typer.Exit(2) from None
-    except Unavailable as error:
-        typer.echo(f"sangraha: {error.detail}; try again later", err=True)
-        raise typer.Exit(1) from None
 
 
 def _announce(address: str) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import socket
 import traceback
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
@@ -17,6 +18,8 @@ from sangraha.messages import CreateObject, WriteGroup, WriteRequest
 from sangraha_orchestrator.verdicts import body_key
 
 REQUESTS_HEADER: Final = "sangraha-requests"
+REDRIVES_HEADER: Final = "sangraha-redrives"
+ATTEMPTS_HEADER: Final = "sangraha-attempts"
 EXPIRED: Final = "expired"
 SWEPT: Final = "swept"
 _REASONS: Final = {
@@ -79,6 +82,21 @@ def letter_of(message: Message, fault: Fault) -> DeadLetter:
         body_size=len(message.body),
         recorded_at=datetime.now(UTC),
     )
+
+
+def redrives_of(headers: Mapping[str, str | int]) -> int:
+    """How often the message was redriven before, as its headers tell."""
+    return _count(headers, REDRIVES_HEADER)
+
+
+def attempts_before(headers: Mapping[str, str | int]) -> int:
+    """How often it had been handed out when it was redriven the last time."""
+    return _count(headers, ATTEMPTS_HEADER)
+
+
+def _count(headers: Mapping[str, str | int], name: str) -> int:
+    told = headers.get(name)
+    return told if isinstance(told, int) else 0
 
 
 def _requests_in(message: Message) -> list[WriteRequest]:

@@ -1,14 +1,17 @@
 """Workers and dead letters as operators see them."""
 
 from datetime import datetime
-from typing import Final, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 import msgspec
 
 from sangraha.broker.protocol import Fault
 from sangraha.catalog.dead_letter import DeadLetter
+from sangraha.catalog.letter_filter import LetterFilter
 from sangraha.catalog.worker import Worker
+from sangraha_orchestrator.deaths import attempts_before, redrives_of
+from sangraha_orchestrator.redrive import DEFAULT_RATE, MAX_RATE, MIN_RATE
 
 FIRST_BYTES: Final = 256
 
@@ -39,8 +42,10 @@ class WorkerList(msgspec.Struct, frozen=True, kw_only=True):
 class LetterDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A message that was given up, and why. `body_size` is in bytes.
 
-    `body_keys` are where the bodies of its objects are in the store, or would be.
-    `first_bytes` of the message, in hexadecimal, are there where one letter is asked for.
+    `body_keys` are where the bodies of its objects are in the store, or would be. It was handed out
+    `attempts` times in all, those before its `redrives` included; `redriven_at` is when it was put
+    on its queue again, null while it waits. `first_bytes` of the message, in hexadecimal, are there
+    where one letter is asked for.
     """
 
     letter_id: UUID
@@ -52,13 +57,51 @@ class LetterDocument(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str | int]
     body_size: int
     recorded_at: datetime
+    redriven_at: datetime | None
+    redrives: int
+    attempts: int
     first_bytes: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class LetterList(msgspec.Struct, frozen=True, kw_only=True):
-    """Messages that were given up, newest first."""
+    """Messages that were given up, newest first; `next_cursor` is null on the last page."""
 
     dead_letters: list[LetterDocument]
+    next_cursor: str | None
+
+
+class LettersToRedrive(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The letters that are meant and wait, the oldest first: at most `limit`, `rate` a second.
+
+    `cursor` is that of the batch before. `force` also sends what would come straight back.
+    """
+
+    filter: LetterFilter
+    rate: Annotated[float, msgspec.Meta(ge=MIN_RATE, le=MAX_RATE)] = DEFAULT_RATE
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+    cursor: str | None = None
+    force: bool = False
+
+
+class RefusedLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A letter that was not redriven, and why."""
+
+    letter_id: UUID
+    problem: dict[str, Any]
+
+
+class RedriveBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of some letters; `next_cursor` is null once there are no more."""
+
+    redriven: list[UUID]
+    refused: list[RefusedLetter]
+    next_cursor: str | None
+
+
+class LettersDeleted(msgspec.Struct, frozen=True, kw_only=True):
+    """How many letters were deleted."""
+
+    deleted: int
 
 
 def worker_status(worker: Worker, lost_seconds: float) -> WorkerStatus:
@@ -88,5 +131,8 @@ def letter_document(letter: DeadLetter) -> LetterDocument:
         headers=letter.headers,
         body_size=letter.body_size,
         recorded_at=letter.recorded_at,
+        redriven_at=letter.redriven_at,
+        redrives=redrives_of(letter.headers),
+        attempts=attempts_before(letter.headers) + letter.fault.attempts,
         first_bytes=msgspec.UNSET if letter.body is None else letter.body[:FIRST_BYTES].hex(),
     )

@@ -26,6 +26,7 @@ from sangraha_orchestrator.intake import Intake
 from sangraha_orchestrator.mailbox import Mailbox
 from sangraha_orchestrator.pool import Pool
 from sangraha_orchestrator.reads import ReadWorker
+from sangraha_orchestrator.redrive import Redriver
 from sangraha_orchestrator.replier import Replier
 from sangraha_orchestrator.writes import WriteWorker
 
@@ -68,6 +69,9 @@ class OrchestratorService:
             Pool(broker, READ_QUEUE.name, reads.handle, settings.read_concurrency, metrics),
             Pool(broker, DEAD_LETTER_QUEUE.name, mailbox.handle, _MAILBOX_CONCURRENCY, metrics),
         )
+        self._redriver = Redriver(
+            broker, catalog, metrics, publish_timeout_seconds=settings.publish_timeout_seconds
+        )
         self._store = store
         self._intake = Intake((self._writes, self._mailbox), self._hold, self._probe)
         self._heartbeat = Heartbeat(
@@ -78,7 +82,7 @@ class OrchestratorService:
 
     def endpoints(self) -> Mapping[str, Endpoint]:
         """The handlers of the orchestrator's routes."""
-        return orchestrator_endpoints(self._settings, self._parts.catalog)
+        return orchestrator_endpoints(self._settings, self._parts.catalog, self._redriver)
 
     def checks(self) -> Mapping[str, Check]:
         """What must work for it to be ready."""

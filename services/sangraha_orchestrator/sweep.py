@@ -32,6 +32,7 @@ GRACE: Final = timedelta(days=1)
 know: clocks differ, and a request past its life takes some time to become a dead letter.
 """
 _AT_A_TIME: Final = 500
+_LETTERS_AT_A_TIME: Final = 50
 _DELETES_AT_A_TIME: Final = 16
 # What looks otherwise is the system's own, or was put there by somebody else.
 _BODY: Final = re.compile(r"[^/]+/objects/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}[^/]*")
@@ -93,6 +94,8 @@ class Sweeper:
         CatalogUnavailable; what is left then, the next sweep takes.
         """
         await self.require_own_store()
+        if not dry_run:
+            await self._retire_letters()
         counts: dict[Reason, int] = {}
         steps: dict[Reason, Batches] = {
             "released": self._would_release() if dry_run else self._release(),
@@ -109,6 +112,12 @@ class Sweeper:
                     for key in sorted(keys):
                         tell(reason, key)
         return Sweepings(**counts)
+
+    async def _retire_letters(self) -> None:
+        """Let go of what redriven letters pin whose requests are settled."""
+        after = None
+        while after := await self._catalog.retire_letters(_LETTERS_AT_A_TIME, after):
+            pass
 
     async def _release(self) -> Batches:
         while keys := await self._catalog.condemn_released(self._released_seconds, _AT_A_TIME):

@@ -139,6 +139,6 @@ def status_document(request_id: UUID, outcome: WriteOutcome | None) -> dict[str,
                 document["bucket"] = bucket
         case Rejected(problem=problem):
             document |= {"status": "rejected", "problem": problem.document()}
-        case Dead(problem=problem):
+        case Dead(problem=problem) if not outcome.is_redriven:
             document |= {"status": "dead", "problem": problem.document()}
     return document

@@ -9,7 +9,7 @@ from sangraha.broker.topology import reply_queue_name
 from sangraha.ending import Ending
 from sangraha.errors import NotFound
 from sangraha.ids import IdMint, made_at
-from sangraha.messages import Underway, WriteOutcome
+from sangraha.messages import WriteOutcome, goes_on
 from sangraha.parts import Parts
 from sangraha.settings import Settings
 from sangraha.store.protocol import Store
@@ -87,7 +87,7 @@ class Receiver:
         deadline = loop.time() + wait_seconds
         while True:
             outcome = await self._parts.catalog.outcome(request_id)
-            if outcome is not None and not isinstance(outcome, Underway):
+            if outcome is not None and not goes_on(outcome):
                 return outcome
             if outcome is None:
                 self._check_may_come(request_id)

@@ -24,7 +24,7 @@ from sangraha.errors import (
     UndecodableMessage,
 )
 from sangraha.ids import IdMint
-from sangraha.messages import Underway, WriteGroup, WriteOutcome, WriteReplies, WriteRequest
+from sangraha.messages import Dead, WriteGroup, WriteOutcome, WriteReplies, WriteRequest, goes_on
 from sangraha.replies import Replies
 from sangraha_receiver.group import group_of
 from sangraha_receiver.idempotency import IdempotencyKey
@@ -157,7 +157,7 @@ class Submission:
             msgspec.structs.replace(request, request_id=request_id)
             for request_id, request in zip(ids, requests, strict=True)
         ]
-        ended = {one: found[one] for one in found if not isinstance(found[one], Underway)}
+        ended = {one: found[one] for one in found if not goes_on(found[one])}
         await ways.discard([request for request in reserved if request.request_id in ended])
         self._ended_before |= ended
         return reserved
@@ -223,9 +223,14 @@ class Submission:
             return {}
         try:
             async with asyncio.timeout(_RECORDED_SECONDS):
-                return await self._ways.catalog.outcomes(request_ids)
+                found = await self._ways.catalog.outcomes(request_ids)
         except (CatalogUnavailable, TimeoutError):
             return {}
+        return {
+            request_id: outcome
+            for request_id, outcome in found.items()
+            if not (isinstance(outcome, Dead) and outcome.is_redriven)
+        }
 
 
 def _unknown(group: WriteGroup) -> OutcomeUnknown:

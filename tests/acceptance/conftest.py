@@ -50,9 +50,13 @@ def data_dir(deployment: Deployment) -> Path:
 def operator(
     deployment: Deployment, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The environment of whoever looks after the deployment: its store and its catalog."""
+    """The environment of whoever looks after the deployment: its parts."""
     if len(deployment.processes) > 1:
-        for part, fixture in (("STORE", "minio_store_url"), ("CATALOG", "postgres_url")):
+        for part, fixture in (
+            ("BROKER", "rabbitmq_url"),
+            ("STORE", "minio_store_url"),
+            ("CATALOG", "postgres_url"),
+        ):
             monkeypatch.setenv(f"SANGRAHA_{part}_URL", request.getfixturevalue(fixture))
 
 

@@ -10,18 +10,18 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Column, Connection, MetaData, Table, text
 from sqlalchemy.exc import DBAPIError
 
-from sangraha.catalog.catalog import Catalog, NewObject
+from sangraha.catalog.catalog import Catalog, DeadLetter, LetterFilter, NewObject
 from sangraha.catalog.columns import DatabaseClock
 from sangraha.catalog.database import Database
 from sangraha.catalog.rows import json_of
 from sangraha.catalog.schema import configuration
-from sangraha.catalog.tables import bodies, metadata, objects, outcomes
+from sangraha.catalog.tables import bodies, dead_letters, metadata, objects, outcomes
 from sangraha.errors import InvalidConfiguration
 from sangraha.messages import DeleteObject, Done, Rejected
-from tests.contract.catalog_samples import MINT, new_object, rejected
+from tests.contract.catalog_samples import MINT, dead_letter, new_object, rejected
 from tests.contract.catalog_suite import (
     LIFE_SECONDS,
     CatalogSuite,
@@ -58,6 +58,22 @@ async def make_first_schema(database: Database) -> None:
 
     async with database.opening(), database.write() as connection:
         await connection.run_sync(upgrade)
+
+
+async def insert_letter_as_before(database: Database, letter: DeadLetter) -> None:
+    """The letter as it was kept in the first schema."""
+    fields = json_of(letter)
+    row = {name: getattr(letter, name) for name in ("letter_id", "recorded_at", "body")}
+    row |= {
+        name: fields[name]
+        for name in ("message_id", "queue", "request_ids", "fault", "headers", "body_size")
+    }
+    # The table with its later columns would give them their defaults.
+    before = Table(
+        "dead_letters", MetaData(), *(Column(name, dead_letters.c[name].type) for name in row)
+    )
+    async with database.write() as connection:
+        await connection.execute(before.insert().values(row))
 
 
 async def insert_as_before(
@@ -201,4 +217,24 @@ class StartContract(CatalogSuite):
         for object_id in (outcome.request_id, versions[1].request_id):
             await done(catalog, DeleteObject(request_id=MINT.new(), object_id=object_id))
         assert await at_name(catalog, "ü") == versions[0].request_id
+        await catalog.close()
+
+    async def test_letters_of_the_first_schema_are_found_by_their_faults(
+        self, catalog_url: str, database: Database
+    ) -> None:
+        letter = dead_letter(MINT.new())
+        odd = msgspec.structs.replace(letter.fault, error="odd", message="a\0b \ud800")
+        other = msgspec.structs.replace(letter, letter_id=MINT.new(), fault=odd)
+        await make_first_schema(database)
+        for one in (letter, other):
+            await insert_letter_as_before(database, one)
+        catalog = Catalog(catalog_url, request_life_seconds=LIFE_SECONDS)
+        await catalog.start()
+        for one, wanted in (
+            (letter, LetterFilter(error="UndecodableMessage", text="checksum")),
+            (other, LetterFilter(error="odd", text="a\ufffdb")),
+        ):
+            (found,) = await catalog.dead_letters(wanted, limit=9)
+            assert found.letter_id == one.letter_id
+        assert await catalog.dead_letter(letter.letter_id) == letter
         await catalog.close()

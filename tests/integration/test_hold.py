@@ -132,7 +132,7 @@ async def test_a_dead_letter_waits_for_the_catalog_however_long_it_takes(
             return bool(held) and await house.broker.depth(DEAD_LETTER_QUEUE.name) == 1
 
         await eventually(given_back)
-    await eventually(lambda: house.catalog.dead_letters(limit=1, before=None))
+    await eventually(lambda: house.catalog.dead_letters(limit=1))
     assert await house.broker.depth(DEAD_LETTER_QUEUE.name) == 0
 
 
@@ -153,7 +153,7 @@ async def test_one_request_that_fails_for_a_reason_of_ours_is_set_aside_alone(
     message = Message(body=messages.encode(group), message_id=str(group.group_id))
     await house.broker.publish(WRITE_QUEUE.name, message, timeout_seconds=10)
     await eventually(lambda: done(house, *others))
-    (letter,) = await eventually(lambda: house.catalog.dead_letters(limit=9, before=None))
+    (letter,) = await eventually(lambda: house.catalog.dead_letters(limit=9))
     assert letter.fault.error == "InternalFault"
     assert "SHA-256" in letter.fault.message
     assert letter.request_ids == [first.request_id]
@@ -170,7 +170,7 @@ async def test_two_foreign_messages_in_the_dead_letter_queue_are_two_letters(
         await house.broker.publish(DEAD_LETTER_QUEUE.name, message, timeout_seconds=10)
 
     async def both() -> bool:
-        return len(await house.catalog.dead_letters(limit=9, before=None)) == 2
+        return len(await house.catalog.dead_letters(limit=9)) == 2
 
     await eventually(both)
 

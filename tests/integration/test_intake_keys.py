@@ -87,6 +87,22 @@ async def test_a_request_that_is_dead_is_told_to_be_so_and_not_sent_again(intake
     assert len(await intake.kept()) == 1
 
 
+async def test_a_request_whose_letter_was_redriven_is_followed_and_not_replayed(
+    intake: Intake,
+) -> None:
+    intake.answer = lambda _: None
+    asynchronously = {**KEY, "Prefer": "wait=0"}
+    await intake.http.put(NAME, content=LARGE, headers=asynchronously)
+    (request,) = await eventually(lambda: intake.requests)
+    letter = dead_letter(request.request_id)
+    await intake.parts.catalog.record_dead_letter(letter)
+    await intake.parts.catalog.note_redriven(letter.letter_id)
+    again = await intake.http.put(NAME, content=LARGE, headers=asynchronously)
+    assert again.status_code == 202
+    assert "idempotency-replayed" not in again.headers
+    assert again.json()["request_id"] == str(request.request_id)
+
+
 async def test_orchestrators_forget_old_keys(house: House) -> None:
     refusal = rejected(house.mint.new())
     await house.catalog.commit([refusal])

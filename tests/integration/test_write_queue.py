@@ -26,7 +26,7 @@ from tests.waiting import eventually
 
 async def letters(house: House, count: int) -> list[DeadLetter]:
     async def there() -> list[DeadLetter]:
-        found = await house.catalog.dead_letters(limit=100, before=None)
+        found = await house.catalog.dead_letters(limit=100)
         return found if len(found) >= count else []
 
     found = await eventually(there)

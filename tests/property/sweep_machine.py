@@ -29,6 +29,7 @@ MANY = (
     "deliver",
     "give_up",
     "record",
+    "delete_letter",
     "copy",
     "delete",
     "delete_name",
@@ -80,10 +81,13 @@ class Interleavings(RuleBasedStateMachine):
         for message in some(self.world.dead_letter_queue, which):
             self.advance(self.world.record(message), steps)
 
-    def redrive(self, which: int, _: int) -> None:
+    def redrive(self, which: int, steps: int) -> None:
         for letter in some(self.run(self.world.letters()), which):
-            for request in requests_in(letter.body or b""):
-                self.world.publish(request)
+            self.advance(self.world.redrive(letter), steps)
+
+    def delete_letter(self, which: int, _: int) -> None:
+        for letter in some(self.run(self.world.letters()), which):
+            self.run(self.world.delete_letter(letter))
 
     def sweep(self, _: int, steps: int) -> None:
         self.advance(self.world.sweep(), steps)
@@ -203,8 +207,7 @@ async def settle(world: World) -> None:
     """Let everybody finish, do what is in the queues, then what is in the letters, then purge."""
     await drain(world)
     for letter in await world.letters():
-        for request in requests_in(letter.body or b""):
-            world.publish(request)
+        world.redrive(letter)
     await drain(world)
     world.purge()
     await drain(world)

@@ -25,11 +25,13 @@ _GATED = {
     "condemn_released",
     "delete",
     "list",
+    "note_redriven",
     "orphans",
     "purge_step",
     "put",
     "record_dead_letter",
     "removed",
+    "retire_letters",
 }
 """The calls before which a process may be stopped. The others are no decisions."""
 
@@ -172,6 +174,19 @@ class AgedStore(ObstoreStore):
     async def list(self) -> AsyncGenerator[Sequence[StoredBody], None]:
         async for batch in super().list():
             yield [StoredBody(body.key, body.size, self.put_at[body.key]) for body in batch]
+
+
+class Queued:
+    """A broker with one queue."""
+
+    def __init__(self, queue: list[Message]) -> None:
+        self._queue = queue
+
+    async def publish(self, _: str, message: Message, *, timeout_seconds: float) -> None:
+        async def append() -> None:
+            self._queue.append(message)
+
+        await here(append)
 
 
 class Handed:

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from sangraha.catalog.catalog import Catalog, DeadLetter
 from sangraha.catalog.database import Database
 from sangraha.catalog.verdict import Entry, Expired, Swept
 from sangraha.content_types import Watcher
+from sangraha.errors import AlreadyRedriven, NotFound
 from sangraha.messages import (
     Claimed,
     CreateBucket,
@@ -36,6 +38,7 @@ from sangraha.settings import load_settings
 from sangraha.store.keys import object_key
 from sangraha_orchestrator.hold import Hold
 from sangraha_orchestrator.mailbox import Mailbox
+from sangraha_orchestrator.redrive import Redriver
 from sangraha_orchestrator.sweep import Sweeper
 from sangraha_orchestrator.writes import WriteWorker
 from tests.property.sweep_processes import (
@@ -45,6 +48,7 @@ from tests.property.sweep_processes import (
     Gated,
     Handed,
     Process,
+    Queued,
     Work,
     here,
 )
@@ -70,7 +74,8 @@ class Worked:
         self._world = world
 
     def __getattr__(self, name: str) -> Any:
-        mine = self._world if name in ("commit", "record_dead_letter") else self._world.catalog
+        of_the_world = ("commit", "record_dead_letter", "note_redriven")
+        mine = self._world if name in of_the_world else self._world.catalog
         return getattr(mine, name)
 
 
@@ -146,6 +151,10 @@ class World:
             key = claimed_key(request)
             if key in self.intact():
                 self.promised[request.request_id] = str(key)
+
+    async def note_redriven(self, letter_id: UUID) -> datetime | None:
+        """How it is kept that a letter was sent again."""
+        return await self.catalog.note_redriven(letter_id)
 
     def new_id(self) -> UUID:
         """An id that was made now."""
@@ -223,6 +232,26 @@ class World:
         handed = Handed(self.dead_letter_queue, message, fault)
         return self.begin_process("mailbox", lambda: mailbox.handle(handed))
 
+    def redrive(self, letter: DeadLetter) -> Process:
+        """An operator sends a letter again, also one that was sent before."""
+        catalog: Any = Gated(Worked(self))
+        broker: Any = Queued(self.queue)
+        redriver = Redriver(broker, catalog, _METRICS, publish_timeout_seconds=60)
+
+        async def send() -> None:
+            # It may have been let go of in the meantime.
+            with suppress(NotFound):
+                await redriver.one(letter.letter_id, force=True)
+
+        return self.begin_process("redrive", send)
+
+    async def delete_letter(self, letter: DeadLetter) -> None:
+        """An operator gives a letter up; nothing is promised to its requests any more."""
+        with suppress(AlreadyRedriven):
+            await self.catalog.delete_dead_letter(letter.letter_id)
+            for request in requests_in(letter.body or b""):
+                self.promised.pop(request.request_id, None)
+
     def sweep(self) -> Process:
         """A sweep begins, beside others perhaps."""
         sweeper = self.sweeper(Gated(self.store), Gated(self.catalog))
@@ -278,7 +307,7 @@ class World:
         """All there are, with their bodies."""
         found = [
             await self.catalog.dead_letter(letter.letter_id)
-            for letter in await self.catalog.dead_letters(limit=1000)
+            for letter in await self.catalog.dead_letters(limit=1000, state="all")
         ]
         return [letter for letter in found if letter is not None]
 

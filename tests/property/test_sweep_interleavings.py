@@ -5,9 +5,10 @@ order in which receivers, broker, workers, mailboxes, purges and sweeps go on, f
 import asyncio
 import logging
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -69,6 +70,15 @@ class Heedless(World):
         return await self.catalog.commit(entries)
 
 
+class Rash(World):
+    """Redriven letters that pin nothing any more."""
+
+    async def note_redriven(self, letter_id: UUID) -> datetime | None:
+        async with self.database.write() as connection:
+            await connection.execute(text("DELETE FROM dead_letter_bodies"))
+        return await super().note_redriven(letter_id)
+
+
 @pytest.fixture
 def runner() -> Iterator[asyncio.Runner]:
     logging.disable(logging.CRITICAL)
@@ -107,7 +117,7 @@ def test_nothing_that_is_needed_is_ever_swept_and_nothing_else_stays(
     explore(World(runner.get_loop(), tmp_path), runner, MANY, examples=35, steps=40)
 
 
-@pytest.mark.parametrize("kind", [Hasty, Forgetful, Headlong, Heedless])
+@pytest.mark.parametrize("kind", [Hasty, Forgetful, Headlong, Heedless, Rash])
 def test_what_would_be_wrong_is_found(
     kind: type[World], runner: asyncio.Runner, tmp_path: Path
 ) -> None:

@@ -14,13 +14,13 @@ from sangraha.http.app import Endpoint, create_app
 from sangraha.http.bodies import bounded_chunks
 from sangraha.http.health import Check
 from sangraha.http.problem_pages import problem_types
-from sangraha.http.routes import ROUTES, Service
+from sangraha.http.routes import ROUTES, Service, routes_of
 from sangraha.metrics import Metrics
 from tests.unit.any_service import AnyService
 
 
 class Workers:
-    """A real service of one thing or another behind the orchestrator's three addresses."""
+    """A real service of one thing or another behind the orchestrator's addresses."""
 
     name: Service = "orchestrator"
 
@@ -43,6 +43,7 @@ class Workers:
 
         answers = {200: "fine", 415: "no"}
         return {
+            **{name: Endpoint(fails, answers) for name in routes_of(self.name)},
             "list_workers": Endpoint(fails, answers),
             "list_dead_letters": Endpoint(reads, answers),
             "get_dead_letter": Endpoint(one, answers),

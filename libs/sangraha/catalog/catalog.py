@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from sangraha.buckets import Bucket, BucketPage
-from sangraha.catalog import condemned, dead_letter, idempotency_keys, worker
+from sangraha.catalog import condemned, dead_letter, idempotency_keys, redriven, worker
 from sangraha.catalog.bucket_listing import page_of_buckets
 from sangraha.catalog.bucket_rows import live_buckets
 from sangraha.catalog.commit import SettledBeforeError, commit_group
@@ -19,6 +19,12 @@ from sangraha.catalog.dead_letter import DeadLetter
 from sangraha.catalog.idempotency_keys import Reservation
 from sangraha.catalog.identity import epoch_of, now_of
 from sangraha.catalog.kept import Kept, Totals, kept_after, totals_of
+from sangraha.catalog.letter_filter import (
+    EVERY_LETTER,
+    LetterFilter,
+    LetterPosition,
+    LetterState,
+)
 from sangraha.catalog.listing import page_of_objects
 from sangraha.catalog.located import Deleted, Located, NameKey, located, located_by_name
 from sangraha.catalog.lookup import outcomes_of
@@ -40,6 +46,9 @@ __all__ = [
     "Deleted",
     "Entry",
     "Expired",
+    "LetterFilter",
+    "LetterPosition",
+    "LetterState",
     "Located",
     "NewObject",
     "Reservation",
@@ -186,17 +195,63 @@ class Catalog:
         async with self._database.write() as connection:
             await dead_letter.record(connection, letter)
 
-    async def dead_letters(self, *, limit: int, before: UUID | None = None) -> list[DeadLetter]:
-        """Up to `limit` letters, newest first and without bodies; `before` is the last one of the
-        page before.
+    async def dead_letters(
+        self,
+        wanted: LetterFilter = EVERY_LETTER,
+        *,
+        limit: int,
+        state: LetterState = "waiting",
+        after: LetterPosition | None = None,
+        oldest_first: bool = False,
+    ) -> list[DeadLetter]:
+        """Up to `limit` of the letters that are meant, without bodies; `after` is the last one of
+        the page before. Raises InvalidParameter for a filter that no letter can match.
         """
         async with self._database.read() as connection:
-            return await dead_letter.newest(connection, limit=limit, before=before)
+            return await dead_letter.some(
+                connection,
+                wanted,
+                limit=limit,
+                state=state,
+                after=after,
+                oldest_first=oldest_first,
+            )
 
     async def dead_letter(self, letter_id: UUID) -> DeadLetter | None:
         """The letter with its body, None if there is none."""
         async with self._database.read() as connection:
             return await dead_letter.one(connection, letter_id)
+
+    async def note_redriven(self, letter_id: UUID) -> datetime | None:
+        """Note that the letter's message is on its queue again, and when; its requests count as
+        accepted again, those that are dead. None where there is no such letter any more.
+        """
+        async with self._database.write() as connection:
+            return await redriven.note_redriven(connection, letter_id)
+
+    async def retire_letters(
+        self, limit: int, after: LetterPosition | None = None
+    ) -> LetterPosition | None:
+        """Let go of those of the next `limit` redriven letters, and of their bodies, whose requests
+        are all settled. Where to go on, None if there are no more.
+        """
+        async with self._database.write() as connection:
+            return await redriven.retire(connection, limit=limit, after=after)
+
+    async def delete_dead_letter(self, letter_id: UUID) -> bool:
+        """Delete the letter and let go of its bodies; its requests stay dead. False where there is
+        none. Raises AlreadyRedriven where its requests are on their way again.
+        """
+        async with self._database.write() as connection:
+            return await redriven.delete_one(connection, letter_id)
+
+    async def delete_dead_letters(self, wanted: LetterFilter, *, limit: int) -> int:
+        """Delete up to `limit` of the letters that are meant and wait; how many there were.
+
+        Raises InvalidParameter for a filter that no letter can match.
+        """
+        async with self._database.write() as connection:
+            return await redriven.delete_some(connection, wanted, limit=limit)
 
     async def kept_after(self, after: UUID | None, limit: int) -> list[Kept]:
         """Up to `limit` live objects, all versions, by id; `after` is the last one before."""

@@ -226,8 +226,14 @@ dead_letters: Final = Table(
     Column("body", LargeBinary),
     Column("body_size", BigInteger, nullable=False),
     Column("recorded_at", MOMENT, nullable=False),
+    Column("error", Text, nullable=False, server_default=""),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("redriven_at", MOMENT),
     Index("dead_letters_newest", "recorded_at", "letter_id"),
 )
+"""`error` and `reason` are the fault's error and message, for filters. `redriven_at` is when the
+message was last put on its queue again; the row goes once all its requests are settled.
+"""
 
 dead_letter_bodies: Final = Table(
     "dead_letter_bodies",
@@ -236,7 +242,9 @@ dead_letter_bodies: Final = Table(
     Column("letter_id", Uuid, primary_key=True),
     Index("dead_letter_bodies_of_letter", "letter_id"),
 )
-"""The bodies that dead letters name: a redrive may commit them, so they are not swept."""
+"""The bodies that dead letters name: a redrive may commit them, so they are not swept, also not
+while a redriven message is on its way.
+"""
 
 workers: Final = Table(
     "workers",

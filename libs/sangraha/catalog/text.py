@@ -14,6 +14,11 @@ def is_storable(text: str) -> bool:
     return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
 
 
+def replaced(text: str) -> str:
+    """The text with something in place of what not every database can hold."""
+    return text.encode(errors="replace").decode().replace("\0", "\ufffd")
+
+
 def past_prefix(prefix: str) -> str | None:
     """The first text after all those that start with `prefix`; None where there is none, as after
     an empty prefix.

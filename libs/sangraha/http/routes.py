@@ -209,6 +209,38 @@ ROUTES: Final = (
         "operator",
         "One message that was given up",
     ),
+    Route(
+        "redrive_dead_letter",
+        "POST",
+        "/dead-letters/{letter_id}/redrive",
+        "orchestrator",
+        "operator",
+        "Put one message on its queue again",
+    ),
+    Route(
+        "redrive_dead_letters",
+        "POST",
+        "/dead-letters/redrive",
+        "orchestrator",
+        "operator",
+        "Put some messages on their queues again, at a bounded rate",
+    ),
+    Route(
+        "delete_dead_letter",
+        "DELETE",
+        "/dead-letters/{letter_id}",
+        "orchestrator",
+        "operator",
+        "Delete one message that was given up",
+    ),
+    Route(
+        "delete_dead_letters",
+        "DELETE",
+        "/dead-letters",
+        "orchestrator",
+        "operator",
+        "Delete messages that were given up",
+    ),
 )
 
 OPERATOR_PATHS: Final = ("/health/live", "/health/ready", "/health", "/metrics")
