@@ -59,11 +59,7 @@ def compose(settings: Settings, names: Sequence[ServiceName]) -> Composition:
     with _of_setting("STORE_URL"):
         store = open_store(settings.store, timeout_seconds=settings.store_timeout_seconds)
     with _of_setting("CATALOG_URL"):
-        catalog = Catalog(
-            settings.catalog,
-            request_life_seconds=settings.request_life_seconds,
-            timeout_seconds=settings.catalog_timeout_seconds,
-        )
+        catalog = open_catalog(settings)
     mint = IdMint(settings.secret())
     timed = TimedStore(store, metrics)
     parts = Parts(broker, catalog, timed, needs_store="orchestrator" in names)
@@ -97,6 +93,15 @@ def open_broker(url: str, name: str) -> Broker:
     if parts.scheme in ("amqp", "amqps"):
         return RabbitMQBroker(url, name=name)
     raise InvalidConfiguration("the broker's URL must start with journal:, amqp: or amqps:")
+
+
+def open_catalog(settings: Settings) -> Catalog:
+    """The catalog of these settings, not connected yet. Raises InvalidConfiguration."""
+    return Catalog(
+        settings.catalog,
+        request_life_seconds=settings.request_life_seconds,
+        timeout_seconds=settings.catalog_timeout_seconds,
+    )
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from sangraha.catalog.cursor import cursor_of, position_of
 from sangraha.errors import InvalidConfiguration, InvalidParameter, NotFound
 from sangraha.metrics import Metrics
 from sangraha.settings import Settings
-from sangraha_cli.compose import open_broker
+from sangraha_cli.compose import open_broker, open_catalog
 from sangraha_cli.letter_views import letter_table, letter_text
 from sangraha_cli.options import DataDir, settings_with, told_failures
 from sangraha_orchestrator.documents import LetterList, letter_document
@@ -243,11 +243,7 @@ def _confirm() -> None:
 @asynccontextmanager
 async def _catalog(settings: Settings) -> AsyncIterator[Catalog]:
     """The catalog, which must be there."""
-    catalog = Catalog(
-        settings.catalog,
-        request_life_seconds=settings.request_life_seconds,
-        timeout_seconds=settings.catalog_timeout_seconds,
-    )
+    catalog = open_catalog(settings)
     try:
         await catalog.start(must_exist=True)
         yield catalog

@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from contextlib import AsyncExitStack
 
 import typer
 from rich.console import Console
@@ -20,7 +19,7 @@ from sangraha.catalog.catalog import Catalog
 from sangraha.catalog.kept import Kept
 from sangraha.metrics import Metrics
 from sangraha.settings import Settings
-from sangraha.store.open import open_store
+from sangraha_cli.beside import store_and_catalog
 from sangraha_orchestrator.sweep import Reason, Sweeper
 from sangraha_orchestrator.verify import Fault, Verified, Verifier
 
@@ -34,18 +33,7 @@ def verify_once(settings: Settings, *, percent: float) -> Verified:
 
 
 async def _verify(settings: Settings, *, percent: float) -> Verified:
-    async with AsyncExitStack() as stack:
-        store = open_store(settings.store, timeout_seconds=settings.store_timeout_seconds)
-        stack.push_async_callback(store.close)
-        catalog = Catalog(
-            settings.catalog,
-            request_life_seconds=settings.request_life_seconds,
-            timeout_seconds=settings.catalog_timeout_seconds,
-        )
-        stack.push_async_callback(catalog.close)
-        # What is not there is not made, and nothing is tidied up in passing.
-        await store.check()
-        await catalog.start(must_exist=True)
+    async with store_and_catalog(settings) as (store, catalog):
         sweeper = Sweeper(store, catalog, settings, Metrics())
         await sweeper.require_own_store()
         verified = await _with_progress(Verifier(store, catalog), catalog, percent)

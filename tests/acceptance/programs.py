@@ -13,7 +13,7 @@ from development.software import Software
 from tests.conftest import require
 
 SECONDS = 60
-_SANGRAHA = Software("Sangraha", None, "make test", lambda: Path(sys.executable))
+SANGRAHA = Software("Sangraha", None, "make test", lambda: Path(sys.executable))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ async def run(
 async def sangraha(*arguments: str | Path, data_dir: Path) -> Ended:
     """A command of its own, from beside whatever is running."""
     return await run(
-        _SANGRAHA,
+        SANGRAHA,
         *("-m", "sangraha_cli", *arguments, "--data-dir", data_dir),
         folder=data_dir.parent,
     )

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +12,6 @@ import httpx
 import pytest
 
 from development.servers import PostgresServer, RabbitmqServer
-from development.software import Software
 from sangraha import messages
 from sangraha.broker.protocol import Fault, Message
 from sangraha.catalog.catalog import Catalog, DeadLetter
@@ -23,10 +21,9 @@ from sangraha.settings import Settings, load_settings
 from sangraha_orchestrator.deaths import letter_of
 from tests.acceptance.client import Client
 from tests.acceptance.deployment import Deployment
-from tests.acceptance.programs import Ended, run, running
+from tests.acceptance.programs import SANGRAHA, Ended, running, sangraha
 from tests.waiting import eventually
 
-SANGRAHA = Software("Sangraha", None, "make test", lambda: Path(sys.executable))
 MINT = IdMint(b"whoever's secret it is")
 
 
@@ -49,12 +46,8 @@ def is_embedded(deployment: Deployment) -> bool:
     return len(deployment.processes) == 1
 
 
-def command(*arguments: str, data_dir: Path) -> list[str | Path]:
-    return ["-m", "sangraha_cli", "dead-letters", *arguments, "--data-dir", data_dir]
-
-
 async def by_hand(*arguments: str, data_dir: Path) -> Ended:
-    return await run(SANGRAHA, *command(*arguments, data_dir=data_dir), folder=data_dir.parent)
+    return await sangraha("dead-letters", *arguments, data_dir=data_dir)
 
 
 async def given_up(catalog: Catalog, text: str, *, error: str = "tired") -> DeadLetter:
@@ -265,8 +258,10 @@ async def test_whoever_redrives_may_be_killed_and_nothing_is_lost_or_made_twice(
 
 async def killed_after(count: int, data_dir: Path) -> set[UUID]:
     """Redrive all in a process that is killed once it has told of so many; those."""
-    arguments = command("redrive", "--all", "--rate", "100", data_dir=data_dir)
-    async with running(SANGRAHA, *arguments, folder=data_dir.parent) as process:
+    arguments = ("dead-letters", "redrive", "--all", "--rate", "100", "--data-dir", data_dir)
+    async with running(
+        SANGRAHA, "-m", "sangraha_cli", *arguments, folder=data_dir.parent
+    ) as process:
         assert process.stdout is not None
         told = [await process.stdout.readline() for _ in range(count)]
         process.kill()
